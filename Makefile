@@ -1,0 +1,72 @@
+# The commands that docs, CI and people rely on. `make` lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+IMAGE ?= headgate
+COMMIT := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: $(VENV)/local  ## run everything here: PostgreSQL, migrations, gunicorn; prints a curl to try
+	@exec $(BIN)/python -m service run
+
+.PHONY: test
+test: $(VENV)/dev  ## the whole test suite, on a real PostgreSQL
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: $(VENV)/dev  ## format, lint, types, schemas and security of workflows
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker/compose.yaml
+	$(BIN)/zizmor --offline --quiet .github
+
+.PHONY: format
+format: $(VENV)/dev  ## rewrite the code in the house's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: bench
+bench: $(VENV)/dev  ## benchmarks beside their floors and peers, as one table
+	$(BIN)/python -m tests.bench
+
+.PHONY: image
+image:  ## build the image that runs in Docker and on Lambda
+	docker build --network host --tag $(IMAGE) --build-arg COMMIT=$(COMMIT) --file Dockerfile.api-handler .
+
+.PHONY: up
+up: image  ## start the image with its database in Docker, on port 8080
+	docker compose version >/dev/null 2>&1 && c="docker compose" || c=docker-compose; \
+	$$c --file docker/compose.yaml up
+
+.PHONY: lock
+lock: $(VENV)/dev  ## write the lock files anew from requirements*.in
+	$(LOCK) --upgrade requirements.in -o requirements.txt
+	$(LOCK) --upgrade requirements-local.in -o requirements-local.txt
+	$(LOCK) --upgrade requirements-dev.in -o requirements-dev.txt
+
+.PHONY: clean
+clean:  ## remove the virtual environment and the caches (data in .data stay)
+	rm -rf $(VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Headgate needs Python 3.11 or newer: make PYTHON=python3.13 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/local: $(VENV)/bin/python requirements.txt requirements-local.txt
+	$(PIP_INSTALL) -r requirements.txt -r requirements-local.txt
+	@touch $@
+
+$(VENV)/dev: $(VENV)/local requirements-dev.txt
+	$(PIP_INSTALL) -r requirements-dev.txt
+	@touch $@

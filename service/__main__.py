@@ -1,0 +1,187 @@
+"""The operator's commands: `python -m service --help`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import psycopg2
+
+from service import __version__, config, logs
+from service.config import Config, ConfigError
+from service.database import embedded
+from service.database.schema import migrate as run_migrations
+from service.errors import ServiceUnavailable
+from service.security.issuer import OwnIssuer
+
+GUNICORN_CONFIG = Path(__file__).parent.parent / "docker" / "gunicorn.conf.py"
+READY_SECONDS = 30
+SAMPLE_SCOPES = ("events:read", "events:write")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="headgate")
+def cli() -> None:
+    """Headgate: events in, work orders in, tables out.
+
+    Every command reads the same environment as the service (docs/configuration.md). Exit codes: 0 done, 1 failed, 2 wrong
+    usage or configuration, 3 the database cannot be reached.
+    """
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+def migrate(as_json: bool) -> None:
+    """Bring the database to this version's schema. Safe to run at any time and from several places at once."""
+    applied = run_migrations(embedded.provide(_settings()))
+    if as_json:
+        click.echo(json.dumps({"applied": applied}))
+    else:
+        click.echo("\n".join(f"applied {name}" for name in applied) or "nothing to do: every migration has run")
+
+
+@cli.command()
+@click.option(
+    "--scope", "scopes", multiple=True, required=True, help="A scope to grant, such as events:write. Repeat it."
+)
+@click.option("--subject", default="local", show_default=True, help="Whom the token stands for.")
+@click.option(
+    "--expires-in",
+    default=3600,
+    show_default=True,
+    type=click.IntRange(1, 30 * 24 * 3600),
+    help="Seconds until it expires.",
+)
+def token(scopes: tuple[str, ...], subject: str, expires_in: int) -> None:
+    """Print a token that this service accepts, where it is its own issuer."""
+    settings = _settings()
+    if settings.tokens.issuer:
+        raise ConfigError(f"TOKEN_ISSUER is set: tokens come from {settings.tokens.issuer}, not from here")
+    granted = [scope for scope in " ".join(scopes).replace(",", " ").split()]
+    click.echo(OwnIssuer(settings).issue(subject, granted, expires_in))
+
+
+@cli.command()
+def run() -> None:
+    """Run the whole service here: database, migrations, gunicorn. What `make run` does; Ctrl-C stops it all."""
+    settings = _settings()
+    _expect_free(settings)
+    _say("starting PostgreSQL" if settings.database.is_embedded else "using the configured PostgreSQL")
+    settings = embedded.provide(settings)
+    applied = run_migrations(settings)
+    _say(f"migrations: {', '.join(applied) or 'up to date'}")
+    url = f"http://{settings.host}:{settings.port}"
+    environment = os.environ | {"DATABASE_URL": settings.database.url} if settings.database.url else dict(os.environ)
+    # In a session of its own: Ctrl-C reaches this process, which lets gunicorn finish what it has begun.
+    server = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "--config", str(GUNICORN_CONFIG), "service.wsgi:create()"],
+        env=environment,
+        start_new_session=True,
+    )
+    signal.signal(signal.SIGTERM, lambda *_: _interrupt())
+    try:
+        _wait_until_ready(server, url)
+        _say(f"listening on {url}  (Ctrl-C stops everything, data stay in {settings.data_dir})")
+        if settings.tokens.issuer is None:
+            _say("try it:")
+            click.echo(_sample_request(settings, url))
+        code = server.wait()
+        raise click.ClickException(f"gunicorn ended with code {code}")
+    except KeyboardInterrupt:
+        _say("stopping")
+    finally:
+        server.terminate()
+        try:
+            server.wait(settings.graceful_seconds + 5)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            server.kill()
+            server.wait()
+    _say("stopped")
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def _expect_free(settings: Config) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise ConfigError(
+                f"Cannot listen on {settings.host}:{settings.port} ({error.strerror}); choose another: PORT={settings.port + 1}"
+            ) from None
+
+
+def _wait_until_ready(server: subprocess.Popen[bytes], url: str) -> None:
+    expires_at = time.monotonic() + READY_SECONDS
+    while server.poll() is None and time.monotonic() < expires_at:
+        try:
+            with urllib.request.urlopen(f"{url}/ready", timeout=1):  # noqa: S310
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    raise click.ClickException("the service did not become ready; its log stands above")
+
+
+def _sample_request(settings: Config, url: str) -> str:
+    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    event = {
+        "eventHeader": {"eventName": "Car Created", "eventType": "CarCreated", "createdDate": now},
+        "entities": [
+            {
+                "entityHeader": {"entityId": "CAR-1", "entityType": "Car", "createdAt": now, "updatedAt": now},
+                "id": "CAR-1",
+                "make": "Tesla",
+                "model": "Model S",
+            }
+        ],
+    }
+    bearer = OwnIssuer(settings).issue("local", SAMPLE_SCOPES, 24 * 3600)
+    return (
+        f"\ncurl -sS {url}/api/v1/events \\\n"
+        f"  -H 'Authorization: Bearer {bearer}' \\\n"
+        f"  -H 'Content-Type: application/json' \\\n"
+        f"  -d {shlex.quote(json.dumps(event))}\n"
+    )
+
+
+def _say(text: str) -> None:
+    click.secho(f"headgate: {text}", err=True, fg="cyan" if sys.stderr.isatty() else None)
+
+
+def _settings() -> Config:
+    settings = config.load()
+    logs.configure(settings.log_level if settings.log_level == "DEBUG" else "WARN")
+    return settings
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run a command; turn what it raises into one line and an exit code."""
+    try:
+        return cli(arguments, prog_name="python -m service")
+    except ConfigError as error:
+        code, text = 2, str(error)
+    except ServiceUnavailable as error:
+        code, text = 3, f"The database cannot be reached: {error.reason}"
+    except psycopg2.Error as error:
+        code, text = 1, f"The database refused: {type(error).__name__}: {str(error).strip()}"
+    click.echo(f"headgate: {text}", err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

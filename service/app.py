@@ -1,0 +1,28 @@
+"""The application: a table of contents."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from service import cors, deadline, errors, logs, security
+from service.config import Config
+from service.database import Database
+from service.events import routes as events
+from service.health import routes as health
+
+
+def create_app(config: Config) -> Flask:
+    """Return the application for a configuration. Opens no connection."""
+    app = Flask("service", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = config.max_body_bytes
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.url_map.merge_slashes = False  # an id may hold two of them
+    app.extensions["database"] = Database(config)
+    errors.init_app(app)
+    logs.init_app(app)
+    deadline.init_app(app, config)
+    cors.init_app(app, config)
+    security.init_app(app, config)
+    health.init_app(app)
+    events.init_app(app, config)
+    return app

@@ -1,0 +1,219 @@
+"""What the service is told by its environment. The only reader of `os.environ`.
+
+Every variable stands in the table of `docs/configuration.md`; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TLS_MODES = ("prefer", "require", "verify-ca", "verify-full", "disable", "allow")
+
+
+class ConfigError(Exception):
+    """The environment cannot be used. The message names every variable that is missing or wrong."""
+
+
+@dataclass(frozen=True)
+class DatabaseConfig:
+    """Where PostgreSQL is, and how patient the service is with it.
+
+    Exactly one of `url` and `host` is set, or neither: then the embedded server of a laptop is meant.
+    """
+
+    url: str | None = field(default=None, repr=False)
+    host: str | None = None
+    port: int = 5432
+    name: str | None = None
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    secret_arn: str | None = None
+    iam_auth: bool = False
+    tls: str = "prefer"
+    pool_size: int = 8
+    connect_seconds: float = 3.0
+
+    @property
+    def is_embedded(self) -> bool:
+        return self.url is None and self.host is None
+
+
+@dataclass(frozen=True)
+class TokenConfig:
+    """Whose tokens are accepted. Without an issuer the service is its own."""
+
+    issuer: str | None = None
+    audiences: tuple[str, ...] = ("headgate",)
+    jwks_url: str | None = None
+
+
+@dataclass(frozen=True)
+class Config:
+    """The whole configuration, read once."""
+
+    database: DatabaseConfig = DatabaseConfig()
+    tokens: TokenConfig = TokenConfig()
+    environment: str = "local"
+    region: str | None = None
+    data_dir: Path = Path(".data")
+    strict_events: bool = False
+    max_bulk_events: int = 100
+    max_body_bytes: int = 6 * 1024 * 1024
+    deadline_seconds: float = 4.5
+    cors_origins: tuple[str, ...] = ()
+    base_path: str = ""
+    trusted_proxy_hops: int = 1
+    log_level: str = "INFO"
+    host: str = "127.0.0.1"
+    port: int = 8080
+    workers: int = 2
+    threads: int = 16
+    graceful_seconds: int = 25
+    is_lambda: bool = False
+
+
+def load(environ: Mapping[str, str] | None = None) -> Config:
+    """Read the environment (or `environ`), or raise one `ConfigError` that lists all that is wrong."""
+    read = _Reader(os.environ if environ is None else environ)
+    is_lambda = read.text("AWS_LAMBDA_FUNCTION_NAME") is not None
+    config = Config(
+        database=_database(read, is_lambda),
+        tokens=_tokens(read, is_lambda),
+        environment=read.text("ENVIRONMENT") or "local",
+        region=read.text("AWS_REGION") or read.text("AWS_DEFAULT_REGION"),
+        data_dir=Path(read.text("DATA_DIR") or ".data").absolute(),
+        strict_events=read.choice("EVENT_VALIDATION", ("structural", "strict")) == "strict",
+        max_bulk_events=read.integer("MAX_BULK_EVENTS", 100, 1, 10_000),
+        max_body_bytes=read.integer("MAX_BODY_BYTES", 6 * 1024 * 1024, 1024, 64 * 1024 * 1024),
+        deadline_seconds=read.number("DEADLINE_SECONDS", 4.5, 0.1, 900),
+        cors_origins=read.origins("CORS_ORIGINS"),
+        base_path=read.base_path("BASE_PATH"),
+        trusted_proxy_hops=read.integer("TRUSTED_PROXY_HOPS", 1, 1, 10),
+        log_level=read.choice("LOG_LEVEL", ("info", "debug", "warn", "warning", "error"))
+        .upper()
+        .replace("WARNING", "WARN"),
+        host=read.text("HOST") or "127.0.0.1",
+        port=read.integer("PORT", 8080, 0, 65535),
+        workers=read.integer("WEB_WORKERS", 2, 1, 64),
+        threads=read.integer("WEB_THREADS", 16, 1, 256),
+        graceful_seconds=read.integer("GRACEFUL_SECONDS", 25, 1, 900),
+        is_lambda=is_lambda,
+    )
+    if read.problems:
+        raise ConfigError("The configuration cannot be used: " + "; ".join(read.problems) + ".")
+    return config
+
+
+def _database(read: _Reader, is_lambda: bool) -> DatabaseConfig:
+    url = read.text("DATABASE_URL")
+    aurora = read.text("AURORA_ENDPOINT")
+    host = None if url else aurora or read.text("DB_HOST")
+    iam_auth = read.choice("DATABASE_IAM_AUTH", ("false", "true")) == "true"
+    secret_arn = read.text("DATABASE_SECRET_ARN")
+    name = read.text("DATABASE_NAME") or read.text("DB_NAME")
+    user = read.text("DATABASE_USER") or read.text("DB_USER")
+    password = read.verbatim("DATABASE_PASSWORD") or read.verbatim("DB_PASSWORD")
+    if url and not re.match(r"postgres(ql)?://", url):
+        read.refuse("DATABASE_URL must begin with postgresql://")
+    if host:
+        if not name:
+            read.refuse("DATABASE_NAME is missing")
+        if not (user or secret_arn):
+            read.refuse("DATABASE_USER is missing")
+        if not (password or secret_arn or iam_auth):
+            read.refuse("one of DATABASE_PASSWORD, DATABASE_SECRET_ARN and DATABASE_IAM_AUTH=true is missing")
+    elif is_lambda and not url:
+        read.refuse("DATABASE_URL or AURORA_ENDPOINT is missing")
+    return DatabaseConfig(
+        url=url,
+        host=host,
+        port=read.integer("DB_PORT", 5432, 1, 65535),
+        name=name,
+        user=user,
+        password=password,
+        secret_arn=secret_arn if host else None,
+        iam_auth=iam_auth and host is not None,
+        tls=read.choice("DATABASE_TLS", ("verify-full", *TLS_MODES) if aurora else TLS_MODES),
+        pool_size=1 if is_lambda else read.integer("DATABASE_POOL_SIZE", 8, 1, 200),
+        connect_seconds=read.number("DATABASE_CONNECT_SECONDS", 3.0, 0.1, 60),
+    )
+
+
+def _tokens(read: _Reader, is_lambda: bool) -> TokenConfig:
+    issuer = read.url("TOKEN_ISSUER")
+    if is_lambda and not issuer:
+        read.refuse("TOKEN_ISSUER is missing (on Lambda the service cannot be its own issuer)")
+    return TokenConfig(
+        issuer=issuer,
+        audiences=read.words("TOKEN_AUDIENCE", ("headgate",)),
+        jwks_url=read.url("TOKEN_JWKS_URL") or (f"{issuer.rstrip('/')}/.well-known/jwks.json" if issuer else None),
+    )
+
+
+class _Reader:
+    """Reads variables by kind, and collects what is wrong with them."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.problems: list[str] = []
+
+    def refuse(self, problem: str) -> None:
+        self.problems.append(problem)
+
+    def text(self, name: str) -> str | None:
+        return self._environ.get(name, "").strip() or None
+
+    def verbatim(self, name: str) -> str | None:
+        return self._environ.get(name) or None
+
+    def choice(self, name: str, choices: tuple[str, ...]) -> str:
+        value = (self.text(name) or choices[0]).lower()
+        if value not in choices:
+            self.refuse(f"{name} must be one of {', '.join(choices)}")
+            return choices[0]
+        return value
+
+    def number(self, name: str, default: float, low: float, high: float) -> float:
+        text = self.text(name)
+        try:
+            value = default if text is None else float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            self.refuse(f"{name} must be a number from {low:g} to {high:g}")
+            return default
+        return value
+
+    def integer(self, name: str, default: int, low: int, high: int) -> int:
+        value = self.number(name, default, low, high)
+        if value != int(value):
+            self.refuse(f"{name} must be a whole number")
+        return int(value)
+
+    def words(self, name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+        return tuple((self.text(name) or "").replace(",", " ").split()) or default
+
+    def origins(self, name: str) -> tuple[str, ...]:
+        origins = self.words(name)
+        for origin in origins:
+            if not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?", origin):
+                self.refuse(f"{name} must list origins such as https://app.example.com, without wildcards or paths")
+                break
+        return origins
+
+    def base_path(self, name: str) -> str:
+        path = (self.text(name) or "").rstrip("/")
+        if path and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path):
+            self.refuse(f"{name} must be a path such as /headgate")
+        return path
+
+    def url(self, name: str) -> str | None:
+        url = self.text(name)
+        if url and not re.match(r"https://[^/]|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?(/|$)", url):
+            self.refuse(f"{name} must begin with https:// (http:// only for loopback)")
+        return url

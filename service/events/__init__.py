@@ -1,0 +1,1 @@
+"""Events that partner systems send, and the entities that they speak of."""

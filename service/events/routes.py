@@ -1,0 +1,267 @@
+"""The events API: partners send events, and read what became of them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import uuid
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, Flask, Response, current_app, jsonify, request, url_for
+
+from service import bodies
+from service.config import Config
+from service.database import get_database
+from service.documents import Document, parse, parse_array
+from service.errors import BadRequest, Invalid, NotFound, ServiceError, ServiceUnavailable, violation
+from service.errors import body as error_body
+from service.events import queries
+from service.events.documents import INVALID, ReadyEvent, read_event, sent_id
+from service.events.schemas import BulkQuery, EventListQuery, HistoryQuery
+from service.events.service import EventStore, NotAllStored, Stored, conflict
+from service.security import public, requires
+from service.validation import load, rfc3339
+
+ALL_PROCESSED = "All events processed successfully"
+
+log = logging.getLogger(__name__)
+
+events = Blueprint("events", __name__, url_prefix="/api/v1")
+
+
+def init_app(app: Flask, config: Config) -> None:
+    """Add the routes, and the store behind them."""
+    app.extensions["event_store"] = EventStore(app.extensions["database"])
+    app.config["STRICT_EVENTS"] = config.strict_events
+    app.config["MAX_BULK_EVENTS"] = config.max_bulk_events
+    app.register_blueprint(events)
+
+
+@events.post("/events")
+@requires("events:write")
+def create() -> Response:
+    """Store one event."""
+    event = read_event(parse(bodies.json_text()), current_app.config["STRICT_EVENTS"])
+    stored = _store().store(event)
+    return jsonify(
+        success=True,
+        message="Event processed successfully",
+        event_id=event.id,
+        entities=_outcomes(event, stored),
+    )
+
+
+@events.post("/events/bulk")
+@requires("events:write")
+def create_many() -> tuple[Response, int]:
+    """Store many events, each for itself, or all or none with `?atomic=true`."""
+    started = time.perf_counter()
+    is_atomic = load(BulkQuery(), request.args)["atomic"]
+    attempts = [_read(document) for document in _documents()]
+    ready = [attempt for attempt in attempts if isinstance(attempt, ReadyEvent)]
+    if is_atomic:
+        stored = _store_all(ready) if len(ready) == len(attempts) else [None] * len(ready)
+    else:
+        stored = _store().store_each(ready) if ready else []
+    outcomes = iter(stored)
+    results = []
+    for index, attempt in enumerate(attempts):
+        outcome = next(outcomes) if isinstance(attempt, ReadyEvent) else None
+        results.append({"index": index, **_result(attempt, outcome)})
+    failed = sum(result["status"] != 200 for result in results)
+    answer = {
+        "success": failed == 0,
+        "message": f"Processed {len(results) - failed} events, {failed} failed" if failed else ALL_PROCESSED,
+        "processedCount": len(results) - failed,
+        "failedCount": failed,
+        "batchId": str(uuid.uuid4()),
+        "processingTimeMs": round((time.perf_counter() - started) * 1000, 2),
+        "results": results,
+    }
+    if failed and is_atomic:
+        message = answer.pop("message")
+        return jsonify(error_body(422, "Batch refused", f"No event was stored: {message}", **answer)), 422
+    return jsonify(answer), 200
+
+
+def _documents() -> list[Document]:
+    limit = current_app.config["MAX_BULK_EVENTS"]
+    parsed = parse_array(bodies.json_text(), limit)
+    if parsed is None:
+        raise Invalid([violation("", "The body must be a list of events; the events list is null or empty")], INVALID)
+    documents, count = parsed
+    if count > limit:
+        message = f"Maximum {limit} events allowed per request"
+        raise BadRequest(message, error="Too many events", received=count)
+    if not documents:
+        raise Invalid([violation("", "events list is null or empty")], INVALID)
+    return documents
+
+
+def _read(document: Document) -> ReadyEvent | tuple[str | None, Invalid]:
+    try:
+        return read_event(document, current_app.config["STRICT_EVENTS"])
+    except Invalid as error:
+        return sent_id(document), error
+
+
+def _store_all(ready: list[ReadyEvent]) -> list[Stored | None]:
+    try:
+        return list(_store().store_all(ready))
+    except NotAllStored as refusal:
+        return [None if result.is_stored else result for result in refusal.results]
+
+
+def _result(attempt: ReadyEvent | tuple[str | None, Invalid], outcome: Stored | Exception | None) -> dict[str, Any]:
+    if not isinstance(attempt, ReadyEvent):
+        event_id, error = attempt
+        return _failure(event_id, error)
+    if isinstance(outcome, ServiceUnavailable):
+        raise outcome
+    if isinstance(outcome, Exception):
+        log.error("an event could not be stored", exc_info=outcome)
+        return {"event_id": attempt.id, "status": 500, "error": "The event could not be stored"}
+    if outcome is None:
+        return {"event_id": attempt.id, "status": 422, "error": "Not stored, because of other events of the batch"}
+    if not outcome.is_stored:
+        return _failure(attempt.id, conflict(attempt.id, outcome))
+    return {"event_id": attempt.id, "status": 200, "entities": _outcomes(attempt, outcome)}
+
+
+def _failure(event_id: str | None, error: ServiceError) -> dict[str, Any]:
+    result = {"event_id": event_id, "status": error.status, "error": error.message}
+    details = error.details or {key: value for key, value in error.extra.items() if key != "eventId"}
+    return result | ({"details": details} if details else {})
+
+
+def _outcomes(event: ReadyEvent, stored: Stored) -> list[dict[str, str]]:
+    return [
+        {"entityId": entity_id, "entityType": entity_type, "outcome": outcome}
+        for (entity_type, entity_id), outcome in zip(event.entities, stored.outcomes, strict=True)
+    ]
+
+
+def _store() -> EventStore:
+    store: EventStore = current_app.extensions["event_store"]
+    return store
+
+
+@events.get("/events/health")
+@public
+def health() -> tuple[Response, int]:
+    """Tell whether events can be stored now."""
+    try:
+        get_database().statement(queries.read_every_table)
+    except ServiceUnavailable as error:
+        log.error("events cannot be stored", extra={"reason": error.reason})
+        message = "The database cannot be reached, or its schema is missing"
+        return jsonify(status="unhealthy", message=message, database="unavailable"), 503
+    return jsonify(status="healthy", message="Producer API is healthy", database="connected"), 200
+
+
+@events.get("/events/<path:event_id>")
+@requires("events:read")
+def show(event_id: str) -> Response:
+    """Return an event as it was sent, and what became of its entities."""
+    found = get_database().statement(queries.event, event_id)
+    return _json(found, f"Event '{event_id}' does not exist")
+
+
+@events.get("/events")
+@requires("events:read")
+def index() -> Response:
+    """List events, newest first."""
+    query = load(EventListQuery(), request.args)
+    rows = get_database().statement(
+        queries.events,
+        query.get("type"),
+        query.get("since"),
+        query.get("until"),
+        _decode_cursor(query.get("cursor")),
+        query["limit"] + 1,
+    )
+    return _page(
+        "events",
+        [
+            {
+                "event_id": event_id,
+                "eventName": name,
+                "eventType": event_type,
+                "createdDate": rfc3339(created),
+                "savedDate": rfc3339(saved),
+                "receivedAt": rfc3339(received),
+            }
+            for event_id, name, event_type, created, saved, received in rows
+        ],
+        [(received, event_id, 0) for event_id, *_, received in rows],
+        query["limit"],
+    )
+
+
+@events.get("/entities/<entity_type>/<path:entity_id>")
+@requires("events:read")
+def show_entity(entity_type: str, entity_id: str) -> Response:
+    """Return the newest version of an entity."""
+    found = get_database().statement(queries.entity, entity_type, entity_id)
+    return _json(found, f"{entity_type} '{entity_id}' does not exist")
+
+
+@events.get("/entities/<entity_type>/<path:entity_id>/history")
+@requires("events:read")
+def show_history(entity_type: str, entity_id: str) -> Response:
+    """List the events that touched an entity, newest first."""
+    query = load(HistoryQuery(), request.args)
+    after = _decode_cursor(query.get("cursor"))
+    rows = get_database().statement(queries.history, entity_type, entity_id, after, query["limit"] + 1)
+    if not rows and after is None:
+        raise NotFound(f"No event has spoken of {entity_type} '{entity_id}'")
+    return _page(
+        "events",
+        [
+            {
+                "event_id": event_id,
+                "eventName": name,
+                "eventType": event_type,
+                "outcome": outcome,
+                "receivedAt": rfc3339(received),
+            }
+            for event_id, name, event_type, outcome, received, _ in rows
+        ],
+        [(received, event_id, position) for event_id, _, _, _, received, position in rows],
+        query["limit"],
+    )
+
+
+def _json(text: str | None, missing: str) -> Response:
+    if text is None:
+        raise NotFound(missing)
+    return Response(text, mimetype="application/json")
+
+
+def _page(name: str, items: list[dict[str, Any]], keys: list[queries.Key], limit: int) -> Response:
+    """Answer with one page of a list that was read one row further, to know whether another follows."""
+    response = jsonify({name: items[:limit]})
+    if len(items) > limit:
+        arguments = request.args.to_dict() | (request.view_args or {}) | {"cursor": _encode_cursor(keys[limit - 1])}
+        response.headers["Link"] = f'<{url_for(str(request.endpoint), **arguments)}>; rel="next"'
+    return response
+
+
+def _encode_cursor(key: queries.Key) -> str:
+    moment, *rest = key
+    return urlsafe_b64encode(json.dumps([moment.isoformat(), *rest]).encode()).decode().rstrip("=")
+
+
+def _decode_cursor(cursor: str | None) -> queries.Key | None:
+    if cursor is None:
+        return None
+    try:
+        moment, event_id, position = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if not (isinstance(event_id, str) and "\0" not in event_id and isinstance(position, int)):
+            raise ValueError(cursor)
+        return datetime.fromisoformat(moment), event_id, position
+    except (ValueError, TypeError, RecursionError):
+        raise Invalid([violation("cursor", "Must be the cursor of a Link header")]) from None

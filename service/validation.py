@@ -1,0 +1,134 @@
+"""Fields and schemas that every feature's marshmallow schemas are made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from marshmallow import RAISE, Schema, ValidationError, fields
+
+from service.errors import Invalid, violation
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_TIMESTAMP = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"([Tt ]([01][0-9]|2[0-3]):[0-5][0-9](?P<second>:([0-5][0-9]|60)([.,][0-9]+)?)?([Zz]|[+-][0-9]{2}:?[0-9]{2})?)?"
+)
+_MILLISECONDS = re.compile(r"-?[0-9]{1,16}")
+
+
+class StrictSchema(Schema):
+    """A schema that refuses unknown keys."""
+
+    error_messages: ClassVar[dict[str, str]] = {"unknown": "Unknown key", "type": "Must be an object"}
+
+    class Meta:
+        unknown = RAISE
+
+
+class Text(fields.Field[str]):
+    """A string of 1 to 255 characters. `empty` is what to say of one that is missing or empty."""
+
+    def __init__(self, *, empty: str = "Must not be empty", limit: int = 255, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.empty = empty
+        self.limit = limit
+        self.error_messages["required"] = empty
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        if not isinstance(value, str):
+            raise ValidationError("Must be a text")
+        if not value:
+            raise ValidationError(self.empty)
+        if len(value) > self.limit:
+            raise ValidationError(f"Must have at most {self.limit} characters")
+        return value
+
+
+class Number(fields.Field[Decimal]):
+    """A JSON number from `low` to `high`, with at most `places` digits after the point. Never a text or a boolean."""
+
+    def __init__(
+        self, low: int | None = None, high: int | None = None, places: int | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.low, self.high, self.places = low, high, places
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Decimal:
+        if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
+            raise ValidationError("Must be a number")
+        if self.places is not None and value * 10**self.places % 1:
+            raise ValidationError(
+                "Must be a whole number" if self.places == 0 else f"Must have at most {self.places} decimal places"
+            )
+        if self.low is not None and value < self.low:
+            raise ValidationError(f"Must be at least {self.low}")
+        if self.high is not None and value > self.high:
+            raise ValidationError(f"Must be at most {self.high}")
+        return Decimal(value)
+
+
+class Timestamp(fields.Field[datetime]):
+    """A date: RFC 3339 or ISO 8601, or epoch milliseconds as a number or digits; UTC where it names no offset."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> datetime:
+        try:
+            if isinstance(value, str):
+                return _from_milliseconds(int(value)) if _MILLISECONDS.fullmatch(value) else _from_iso(value)
+            if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+                return _from_milliseconds(value)
+        except (ValueError, OverflowError):
+            pass
+        raise ValidationError("Must be an RFC 3339 date or epoch milliseconds")
+
+
+def _from_milliseconds(value: int | Decimal) -> datetime:
+    # In whole microseconds: a float would lose some.
+    return EPOCH + timedelta(microseconds=int(value * 1000))
+
+
+def _from_iso(text: str) -> datetime:
+    match = _TIMESTAMP.fullmatch(text)
+    if match is None:
+        raise ValueError(text)
+    is_leap = (match["second"] or "").startswith(":60")  # a leap second is the first moment of the next minute
+    moment = datetime.fromisoformat((text.replace(":60", ":59", 1) if is_leap else text).upper().replace(",", "."))
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    if is_leap:
+        moment = moment.replace(microsecond=0) + timedelta(seconds=1)
+    return moment.astimezone(UTC)
+
+
+def rfc3339(moment: datetime | None) -> str | None:
+    """Return a UTC moment as text, such as `2024-01-15T10:30:00Z`."""
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+
+
+def load(schema: Schema, value: Any, error: str | None = None) -> Any:
+    """Load `value`, or raise `Invalid` with each violation and its path."""
+    try:
+        return schema.load(value)
+    except ValidationError as failure:
+        raise Invalid(violations_of(failure), error=error) from None
+
+
+def violations_of(failure: ValidationError, root: str = "") -> list[dict[str, str]]:
+    """Return marshmallow's nested messages as a list of paths and rules."""
+    return [violation(path, message) for path, message in _flat(failure.messages, root)]
+
+
+def _flat(messages: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(messages, dict):
+        for key, inner in messages.items():
+            if key == "_schema":
+                yield from _flat(inner, path)
+            else:
+                yield from _flat(inner, f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}".lstrip("."))
+    else:
+        for message in messages:
+            yield path, message
