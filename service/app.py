@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from service import cors, deadline, errors, logs, security
+from service import cors, deadline, errors, inputs, logs, security
 from service.config import Config
 from service.database import Database
 from service.events import routes as events
@@ -23,6 +23,7 @@ def create_app(config: Config) -> Flask:
     deadline.init_app(app, config)
     cors.init_app(app, config)
     security.init_app(app, config)
+    inputs.init_app(app)
     health.init_app(app)
     events.init_app(app, config)
     return app

@@ -1,8 +1,8 @@
 """JSON as it was sent: its value, its text, and what about it cannot be stored.
 
-PostgreSQL gets the text, so that every digit survives; Python gets the value, to check it. What JSON allows but jsonb or
-a reader of it does not (NUL, lone surrogates, keys that stand twice, numbers of a million digits, endless nesting) is
-found here, in each element of an array by itself: one bad element costs its neighbours nothing.
+PostgreSQL gets the text, so that every digit survives; Python gets the value, to check it. What JSON allows but jsonb
+or a reader of it does not (NUL, lone surrogates, keys that stand twice, numbers of a million digits, endless nesting)
+is found here, in each element of an array by itself: one bad element costs its neighbours nothing.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class _Parser:
             parse_float=self._float,
             parse_int=self._integer,
             parse_constant=self._constant,
-        ).scan_once
+        ).scan_once  # type: ignore[attr-defined]
 
     def skip_space(self, position: int) -> int:
         return _SPACE.match(self.text, position).end()  # type: ignore[union-attr]

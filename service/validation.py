@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields
 
@@ -24,7 +24,7 @@ _MILLISECONDS = re.compile(r"-?[0-9]{1,16}")
 class StrictSchema(Schema):
     """A schema that refuses unknown keys."""
 
-    error_messages: ClassVar[dict[str, str]] = {"unknown": "Unknown key", "type": "Must be an object"}
+    error_messages = {"unknown": "Unknown key", "type": "Must be an object"}
 
     class Meta:
         unknown = RAISE
@@ -44,6 +44,8 @@ class Text(fields.Field[str]):
             raise ValidationError("Must be a text")
         if not value:
             raise ValidationError(self.empty)
+        if "\0" in value:
+            raise ValidationError("Must not hold the character NUL")
         if len(value) > self.limit:
             raise ValidationError(f"Must have at most {self.limit} characters")
         return value

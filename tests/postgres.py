@@ -55,6 +55,7 @@ class Postgres:
             check=True,
             user=self._user,
             stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             cwd=self._home,
         )
 
@@ -79,8 +80,14 @@ class Postgres:
         return self.url(database)
 
     def start(self) -> None:
-        """Start the server, and wait until it answers."""
-        self._run("pg_ctl", "start", "-w", "-s", "-l", str(self._home / "log"))
+        """Start the server, and wait until it answers. After a kill its last processes may still be on their way out."""
+        for attempt in range(50):
+            try:
+                return self._run("pg_ctl", "start", "-w", "-s", "-l", str(self._home / "log"))
+            except subprocess.CalledProcessError:
+                if attempt == 49:
+                    raise
+                time.sleep(0.2)
 
     def kill(self) -> None:
         """Kill the server with SIGKILL: it writes nothing more, and comes back through crash recovery."""
@@ -88,7 +95,6 @@ class Postgres:
         os.kill(pid, signal.SIGKILL)
         while Path(f"/proc/{pid}").exists() and Path(f"/proc/{pid}/stat").read_text().split(") ")[1][0] != "Z":
             time.sleep(0.01)
-        time.sleep(0.2)  # its backends see that it is gone, and leave the shared memory
 
     def restart(self) -> None:
         """Stop the server at once and start it again."""

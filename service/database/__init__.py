@@ -16,7 +16,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import psycopg2
 from flask import current_app
-from psycopg2.extensions import cursor as Cursor
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from service.config import Config
 from service.database.connection import Connection, Connector
@@ -42,19 +42,20 @@ class Database:
 
         Where the connection was lost it runs once more, so the statement must be one that may be repeated.
         """
-        return self.once_more(self._statement, query, *args, **kwargs)
 
-    def once_more(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        def execute() -> T:
+            with self._connection() as connection, connection.cursor() as cursor:
+                return query(cursor, *args, **kwargs)
+
+        return self.once_more(execute)
+
+    def once_more(self, work: Callable[[], T]) -> T:
         """Run repeatable work, and run it again where its connection was lost under it."""
         try:
-            return work(*args, **kwargs)
+            return work()
         except ConnectionLost as error:
             log.warning("a database connection was lost; the work is repeated", extra={"reason": error.reason})
-            return work(*args, **kwargs)
-
-    def _statement(self, query: Callable[Concatenate[Cursor, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        with self._connection() as connection, connection.cursor() as cursor:
-            return query(cursor, *args, **kwargs)
+            return work()
 
     @contextmanager
     def transaction(self) -> Iterator[Cursor]:

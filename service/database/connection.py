@@ -1,7 +1,7 @@
 """How one connection to PostgreSQL is made, and how long it may wait.
 
-psycopg2 waits in C until the server answers, however long that takes. Here it waits in `_wait`, which knows the deadline
-of the work at hand: a server that is black-holed, stopped or stuck costs that time and no more.
+psycopg2 waits in C until the server answers, however long that takes. Here it waits in `_wait`, which knows the
+deadline of the work at hand: a server that is black-holed, stopped or stuck costs that time and no more.
 """
 
 from __future__ import annotations
@@ -82,8 +82,7 @@ class Connector:
 
     def _connect(self) -> Connection:
         expires_at = min(deadline.expires_at(), time.monotonic() + self._config.connect_seconds)
-        dsn = psycopg2.extensions.make_dsn(**self.parameters())
-        return psycopg2.connect(dsn, connection_factory=lambda dsn, async_=0: Connection(dsn, expires_at))
+        return Connection(psycopg2.extensions.make_dsn(**self.parameters()), expires_at)
 
     def parameters(self) -> dict[str, Any]:
         """Return the libpq parameters, the password among them."""

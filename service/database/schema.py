@@ -1,7 +1,7 @@
 """The schema, as numbered SQL files that yoyo-migrations runs once each.
 
-Only ever one process migrates: they queue behind an advisory lock, which PostgreSQL drops with the connection. (yoyo's own
-lock is a row, which a killed process leaves behind.)
+Only ever one process migrates: they queue behind an advisory lock, which PostgreSQL drops with the connection.
+(yoyo's own lock is a row, which a killed process leaves behind.)
 """
 
 from __future__ import annotations

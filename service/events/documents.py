@@ -116,23 +116,14 @@ def _in_camel_case(document: Document) -> Document:
     event = document.value
     if not isinstance(event, dict):
         return document._replace(violations=[violation("", "An event is an object")])
+    parts = [(event, _EVENT_NAMES), (event.get("eventHeader"), _EVENT_HEADER_NAMES)]
     entities = event.get("entities")
-    has_snake_case = (
-        "event_header" in event
-        or _has(event.get("eventHeader"), _EVENT_HEADER_NAMES)
-        or isinstance(entities, list)
-        and any(
-            _has(entity, _ENTITY_NAMES)
-            or isinstance(entity, dict)
-            and _has(entity.get("entityHeader"), _ENTITY_HEADER_NAMES)
-            for entity in entities
-        )
-    )
-    return parse(_rename_event(document.text)) if has_snake_case else document
-
-
-def _has(value: Any, names: dict[str, str]) -> bool:
-    return isinstance(value, dict) and not names.keys().isdisjoint(value)
+    for entity in entities if isinstance(entities, list) else ():
+        if isinstance(entity, dict):
+            parts += [(entity, _ENTITY_NAMES), (entity.get("entityHeader"), _ENTITY_HEADER_NAMES)]
+    if any(isinstance(part, dict) and not names.keys().isdisjoint(part) for part, names in parts):
+        return parse(_rename_event(document.text))
+    return document
 
 
 def _rename_event(text: str) -> str:
@@ -161,4 +152,5 @@ def _rename(text: str, names: dict[str, str], inner: Mapping[str, Callable[[str]
     if not text.startswith("{"):
         return text
     pairs = [(names.get(key, key), value) for key, value in members(text)]
-    return "{%s}" % ",".join(f"{json.dumps(key)}:{inner.get(key, str)(value)}" for key, value in pairs)
+    members_text = ",".join(f"{json.dumps(key)}:{inner.get(key, str)(value)}" for key, value in pairs)
+    return f"{{{members_text}}}"

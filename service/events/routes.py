@@ -7,12 +7,13 @@ import logging
 import time
 import uuid
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, jsonify, request, url_for
 
-from service import bodies
+from service import inputs
 from service.config import Config
 from service.database import get_database
 from service.documents import Document, parse, parse_array
@@ -44,7 +45,7 @@ def init_app(app: Flask, config: Config) -> None:
 @requires("events:write")
 def create() -> Response:
     """Store one event."""
-    event = read_event(parse(bodies.json_text()), current_app.config["STRICT_EVENTS"])
+    event = read_event(parse(inputs.json_text()), current_app.config["STRICT_EVENTS"])
     stored = _store().store(event)
     return jsonify(
         success=True,
@@ -62,11 +63,11 @@ def create_many() -> tuple[Response, int]:
     is_atomic = load(BulkQuery(), request.args)["atomic"]
     attempts = [_read(document) for document in _documents()]
     ready = [attempt for attempt in attempts if isinstance(attempt, ReadyEvent)]
+    outcomes: Iterator[Stored | Exception | None]
     if is_atomic:
-        stored = _store_all(ready) if len(ready) == len(attempts) else [None] * len(ready)
+        outcomes = iter(_store_all(ready) if len(ready) == len(attempts) else [None] * len(ready))
     else:
-        stored = _store().store_each(ready) if ready else []
-    outcomes = iter(stored)
+        outcomes = iter(_store().store_each(ready) if ready else [])
     results = []
     for index, attempt in enumerate(attempts):
         outcome = next(outcomes) if isinstance(attempt, ReadyEvent) else None
@@ -89,7 +90,7 @@ def create_many() -> tuple[Response, int]:
 
 def _documents() -> list[Document]:
     limit = current_app.config["MAX_BULK_EVENTS"]
-    parsed = parse_array(bodies.json_text(), limit)
+    parsed = parse_array(inputs.json_text(), limit)
     if parsed is None:
         raise Invalid([violation("", "The body must be a list of events; the events list is null or empty")], INVALID)
     documents, count = parsed
@@ -108,9 +109,9 @@ def _read(document: Document) -> ReadyEvent | tuple[str | None, Invalid]:
         return sent_id(document), error
 
 
-def _store_all(ready: list[ReadyEvent]) -> list[Stored | None]:
+def _store_all(ready: list[ReadyEvent]) -> Sequence[Stored | None]:
     try:
-        return list(_store().store_all(ready))
+        return _store().store_all(ready)
     except NotAllStored as refusal:
         return [None if result.is_stored else result for result in refusal.results]
 

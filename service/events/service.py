@@ -1,7 +1,7 @@
 """Storing events: one by one, in batches, and those of concurrent requests together.
 
-Each batch is one statement and one commit. Requests that arrive while a statement is under way wait for it and share the
-next one; nobody waits for company. Each answer is true: it is given after the commit, for that event alone.
+Each batch is one statement and one commit. Requests that arrive while a statement is under way wait for it and share
+the next one; nobody waits for company. Each answer is true: it is given after the commit, for that event alone.
 """
 
 from __future__ import annotations
@@ -129,14 +129,16 @@ class EventStore:
 
     def store_all(self, events: Sequence[ReadyEvent]) -> list[Stored]:
         """Store all events or none. Raises `NotAllStored`."""
-        return self._database.once_more(self._store_all, *_arguments(events))
+        batch_id, incoming = _arguments(events)
 
-    def _store_all(self, batch_id: str, incoming: str) -> list[Stored]:
-        with self._database.transaction() as cursor:
-            results = [Stored(*row) for row in queries.store_events(cursor, batch_id, incoming)]
-            if not all(result.is_stored for result in results):
-                raise NotAllStored(results)
-        return results
+        def store() -> list[Stored]:
+            with self._database.transaction() as cursor:
+                results = [Stored(*row) for row in queries.store_events(cursor, batch_id, incoming)]
+                if not all(result.is_stored for result in results):
+                    raise NotAllStored(results)
+            return results
+
+        return self._database.once_more(store)
 
 
 def conflict(event_id: str, result: Stored) -> Conflict:

@@ -61,7 +61,7 @@ CREATE INDEX event_entities_history
 CREATE FUNCTION rfc3339(moment timestamptz)
 RETURNS text
 LANGUAGE sql STABLE AS $$
-    SELECT to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+    SELECT replace(to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000', '')
 $$;
 
 -- What `store_events` reads: one row for each entity of the events in `incoming` that `ids` names (all, where it is
