@@ -38,7 +38,7 @@ format: $(VENV)/dev  ## rewrite the code in the house's format
 
 .PHONY: bench
 bench: $(VENV)/dev  ## benchmarks beside their floors and peers, as one table
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench $(ARGS)
 
 .PHONY: image
 image:  ## build the image that runs in Docker and on Lambda
