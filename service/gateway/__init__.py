@@ -3,7 +3,8 @@
     answer = gateway.respond(app, event, context)     # event: one for which `gateway.is_http(event)` is true
 
 Kinds of event: API Gateway payload 2.0 and Lambda Function URLs, payload 1.0, Application Load Balancer with single and
-with multi-value headers. aws-wsgi reads and writes the plain 1.0 case; what it leaves out stands in `events` and `answers`.
+with multi-value headers. aws-wsgi reads and writes the plain 1.0 case. What it leaves out stands in `events`, `headers`
+and `paths` on the way in, and in `answers` on the way out.
 Decision: docs/decisions/2026-11-21-aws-wsgi.md.
 """
 
@@ -54,7 +55,7 @@ def claims(environ: Mapping[str, Any]) -> Event | None:
 
 def remaining_seconds(environ: Mapping[str, Any]) -> float | None:
     """Return the time that the Lambda invocation has left, None outside Lambda."""
-    context = environ.get("awsgi.context")
+    context: Any = environ.get("awsgi.context")
     if not hasattr(context, "get_remaining_time_in_millis"):
         return None
     return float(context.get_remaining_time_in_millis()) / 1000

@@ -9,12 +9,13 @@ from typing import Any
 
 import awsgi
 
-from service.gateway.events import Event
+from service.gateway.events import Event, is_alb, is_v2
 
 Headers = list[tuple[str, str]]
+Grouped = dict[str, tuple[str, list[str]]]  # lower-case name → the application's spelling, and all values
 
 
-class Answer(awsgi.StartResponse):
+class Answer(awsgi.StartResponse):  # type: ignore[misc]  # aws-wsgi has no types
     """A `start_response` that collects the answer, in the format of payload 2.0 and Function URLs."""
 
     status_line: str
@@ -24,13 +25,14 @@ class Answer(awsgi.StartResponse):
     def __init__(self, method: str) -> None:
         self.method = method
         self.is_started = False
-        self.status = 500
         self.headers = []
         self.chunks: list[bytes] = []
 
     def __call__(self, status: str, headers: Headers, exc_info: Any = None) -> Callable[[bytes], None]:
-        if self.is_started and not exc_info:
-            raise AssertionError("start_response was called again without exc_info")
+        if self.is_started:
+            if not exc_info:
+                raise AssertionError("start_response was called again without exc_info")
+            self.chunks.clear()  # nothing has been sent: the error's own page is the whole body
         self.is_started = True
         write: Callable[[bytes], None] = super().__call__(status, headers)
         return write
@@ -48,23 +50,24 @@ class Answer(awsgi.StartResponse):
 
     def finish(self) -> Event:
         """Return the whole answer."""
-        return {"statusCode": self.status, **self.format_headers(), **self.format_body()}
+        grouped: Grouped = {}
+        for name, value in self.headers:
+            grouped.setdefault(name.lower(), (name, []))[1].append(value)
+        is_encoded = "content-encoding" in grouped and grouped["content-encoding"][1] != ["identity"]
+        return {"statusCode": self.status, **self.format_headers(grouped), **self.format_body(is_encoded)}
 
-    def format_headers(self) -> Event:
+    def format_headers(self, grouped: Grouped) -> Event:
         """Return the headers: repeated ones joined, cookies apart."""
-        formatted: Event = {"headers": joined([pair for pair in self.headers if not _is_cookie(pair)])}
-        if len(formatted["headers"]) != len(self.headers):
-            cookies = [value for name, value in self.headers if name.lower() == "set-cookie"]
-            if cookies:
-                formatted["cookies"] = cookies
-        return formatted
+        cookies = grouped.pop("set-cookie", None)
+        headers = {name: ",".join(values) for name, values in grouped.values()}
+        return {"headers": headers, "cookies": cookies[1]} if cookies else {"headers": headers}
 
-    def format_body(self) -> Event:
+    def format_body(self, is_encoded: bool) -> Event:
         """Return the body: as text, or in base64 where it is encoded or no UTF-8; none where HTTP allows none."""
         if self.method == "HEAD" or self.status in (204, 304):
             return {"isBase64Encoded": False, "body": ""}
         body = b"".join(self.chunks)
-        if not any(name.lower() == "content-encoding" and value != "identity" for name, value in self.headers):
+        if not is_encoded:
             try:
                 return {"isBase64Encoded": False, "body": body.decode("utf-8")}
             except UnicodeDecodeError:
@@ -75,52 +78,34 @@ class Answer(awsgi.StartResponse):
 class AnswerV1(Answer):
     """Payload 1.0: every header as a list."""
 
-    def format_headers(self) -> Event:
-        many: dict[str, list[str]] = {}
-        for name, value in self.headers:
-            many.setdefault(name, []).append(value)
+    def format_headers(self, grouped: Grouped) -> Event:
+        many = dict(grouped.values())
         return {"headers": {name: values[-1] for name, values in many.items()}, "multiValueHeaders": many}
 
 
-class AnswerALBMulti(AnswerV1):
+class AnswerALBMulti(Answer):
     """A load balancer with multi-value headers: it reads no others."""
 
-    def format_headers(self) -> Event:
-        return {
-            "statusDescription": self.status_line,
-            "multiValueHeaders": super().format_headers()["multiValueHeaders"],
-        }
+    def format_headers(self, grouped: Grouped) -> Event:
+        return {"statusDescription": self.status_line, "multiValueHeaders": dict(grouped.values())}
 
 
 class AnswerALB(Answer):
     """A load balancer with single headers: several cookies are told apart by the case of their header's name."""
 
-    def format_headers(self) -> Event:
-        headers = joined([pair for pair in self.headers if not _is_cookie(pair)])
-        cookies = [value for name, value in self.headers if name.lower() == "set-cookie"]
-        headers |= zip(_spellings("set-cookie"), cookies, strict=False)
-        return {"statusDescription": self.status_line, "headers": headers}
+    def format_headers(self, grouped: Grouped) -> Event:
+        formatted = super().format_headers(grouped)
+        cookies = zip(_spellings("set-cookie"), formatted.pop("cookies", ()), strict=False)
+        return {"statusDescription": self.status_line, "headers": formatted["headers"] | dict(cookies)}
 
 
 def answer_for(event: Event, method: str) -> Answer:
     """Return the empty answer to an event, of the kind that the event's sender reads."""
-    if "elb" in (event.get("requestContext") or {}):
+    if is_v2(event):
+        return Answer(method)
+    if is_alb(event):
         return AnswerALBMulti(method) if "multiValueHeaders" in event else AnswerALB(method)
-    return AnswerV1(method) if "httpMethod" in event else Answer(method)
-
-
-def joined(pairs: Headers) -> dict[str, str]:
-    """Return the headers as one value for each name, repeated ones joined with a comma."""
-    headers: dict[str, str] = {}
-    names: dict[str, str] = {}
-    for name, value in pairs:
-        name = names.setdefault(name.lower(), name)
-        headers[name] = f"{headers[name]},{value}" if name in headers else value
-    return headers
-
-
-def _is_cookie(pair: tuple[str, str]) -> bool:
-    return pair[0].lower() == "set-cookie"
+    return AnswerV1(method)
 
 
 def _spellings(name: str) -> Iterable[str]:
