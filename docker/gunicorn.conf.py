@@ -1,15 +1,41 @@
 """gunicorn's settings, for `make run` and for the image. What can be changed stands in docs/configuration.md."""
 
+import sys
 from pathlib import Path
 
-from service.config import load
+from gunicorn.workers.gthread import ThreadWorker
 
-_settings = load()
+from service.config import ConfigError, load
+
+try:
+    _settings = load()
+    if _settings.database.is_embedded:  # `make run` has started it by now, and says where it is
+        raise ConfigError(
+            "No database is configured: set DATABASE_URL, or AURORA_ENDPOINT with DATABASE_NAME, DATABASE_USER and"
+            " DATABASE_PASSWORD."
+        )
+except ConfigError as error:  # gunicorn would print a traceback, and every worker once more
+    print(f"headgate: {error}", file=sys.stderr)  # noqa: T201
+    sys.exit(2)
+
+
+class PromptWorker(ThreadWorker):
+    """Hangs up on idle connections when it is told to stop; gunicorn's own waits for them until `graceful_timeout`."""
+
+    def handle_exit(self, sig, frame):
+        super().handle_exit(sig, frame)
+        self.method_queue.defer(self._expire_idle)
+
+    def _expire_idle(self):
+        for connection in (*self.keepalived_conns, *self.pending_conns):
+            connection.timeout = 0
+
+
 _memory = Path("/dev/shm")  # noqa: S108
 
 bind = f"{_settings.host}:{_settings.port}"
 workers = _settings.workers
-worker_class = "gthread"
+worker_class = PromptWorker
 threads = _settings.threads
 http_parser = "fast"  # picohttpparser in C
 keepalive = 75  # seconds: longer than the 60 of a load balancer, so that it is the one who hangs up

@@ -1,0 +1,51 @@
+"""What `make up` starts."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.docker import engine
+from tests.docker.conftest import Stack
+from tests.transports import HttpClient
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
+
+
+def test_migrations_run_to_their_end_before_the_service_starts(stack: Stack) -> None:
+    migrate, service = stack.container("migrate")["State"], stack.container("service")["State"]
+    assert migrate["ExitCode"] == 0
+    assert migrate["FinishedAt"] < service["StartedAt"]
+
+
+def test_migrations_may_run_again(stack: Stack) -> None:
+    assert stack.compose("run --rm -T migrate") == "nothing to do: every migration has run"
+
+
+@pytest.mark.parametrize("service", ["database", "service"])
+def test_a_service_becomes_healthy(stack: Stack, service: str) -> None:
+    engine.wait_for(lambda: stack.container(service)["State"]["Health"]["Status"] == "healthy", f"{service} is healthy")
+
+
+@pytest.mark.parametrize("service", ["migrate", "service"])
+def test_a_service_has_no_more_rights_than_it_needs(stack: Stack, service: str) -> None:
+    host = stack.container(service)["HostConfig"]
+    assert host["ReadonlyRootfs"] is True
+    assert host["CapDrop"] == ["ALL"]
+    assert host["SecurityOpt"] == ["no-new-privileges:true"]
+    assert host["Privileged"] is False
+
+
+def test_only_the_service_is_published(stack: Stack) -> None:
+    assert stack.container("service")["HostConfig"]["PortBindings"]["8080/tcp"][0]["HostPort"] == str(stack.port)
+    assert not stack.container("database")["HostConfig"]["PortBindings"]
+
+
+def test_a_token_of_another_container_on_the_same_volume_is_accepted(stack: Stack) -> None:
+    token = stack.compose("run --rm --no-deps -T service token --scope events:read")
+    assert HttpClient(stack.port, token).get("/api/v1/events").status == 200
+
+
+def test_the_service_has_longer_to_stop_than_it_takes(stack: Stack) -> None:
+    from service.config import Config
+
+    assert stack.container("service")["Config"]["StopTimeout"] > Config().graceful_seconds
