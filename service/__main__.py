@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import shlex
 import signal
 import socket
@@ -31,21 +31,29 @@ READY_SECONDS = 30
 SAMPLE_SCOPES = ("events:read", "events:write")
 
 
+class Failed(Exception):
+    """A command could not do its work; the message says why."""
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="headgate")
 def cli() -> None:
     """Headgate: events in, work orders in, tables out.
 
-    Every command reads the same environment as the service (docs/configuration.md). Exit codes: 0 done, 1 failed, 2 wrong
-    usage or configuration, 3 the database cannot be reached.
+    Every command reads the same environment as the service (docs/configuration.md).
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 the database cannot be reached.
     """
 
 
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def migrate(as_json: bool) -> None:
-    """Bring the database to this version's schema. Safe to run at any time and from several places at once."""
-    applied = run_migrations(embedded.provide(_settings()))
+    """Bring the database to this version's schema.
+
+    Safe to run at any time and from several places at once: only one of them migrates, the others wait for it.
+    """
+    applied = _migrate(embedded.provide(_settings()))
     if as_json:
         click.echo(json.dumps({"applied": applied}))
     else:
@@ -54,7 +62,7 @@ def migrate(as_json: bool) -> None:
 
 @cli.command()
 @click.option(
-    "--scope", "scopes", multiple=True, required=True, help="A scope to grant, such as events:write. Repeat it."
+    "--scope", "scopes", multiple=True, required=True, help="A scope to grant, such as events:write; may be repeated."
 )
 @click.option("--subject", default="local", show_default=True, help="Whom the token stands for.")
 @click.option(
@@ -65,32 +73,43 @@ def migrate(as_json: bool) -> None:
     help="Seconds until it expires.",
 )
 def token(scopes: tuple[str, ...], subject: str, expires_in: int) -> None:
-    """Print a token that this service accepts, where it is its own issuer."""
+    """Print a token for this service.
+
+    Works where the service is its own issuer (TOKEN_ISSUER is not set) and with the service's own DATA_DIR:
+
+    \b
+      TOKEN=$(python -m service token --scope events:read --scope events:write)
+      curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/api/v1/events
+    """
     settings = _settings()
     if settings.tokens.issuer:
         raise ConfigError(f"TOKEN_ISSUER is set: tokens come from {settings.tokens.issuer}, not from here")
-    granted = [scope for scope in " ".join(scopes).replace(",", " ").split()]
+    granted = " ".join(scopes).replace(",", " ").split()
     click.echo(OwnIssuer(settings).issue(subject, granted, expires_in))
 
 
 @cli.command()
 def run() -> None:
-    """Run the whole service here: database, migrations, gunicorn. What `make run` does; Ctrl-C stops it all."""
+    """Run the whole service here, as `make run` does.
+
+    Starts PostgreSQL below DATA_DIR (unless DATABASE_URL names another), brings the schema up to date, serves on
+    HOST:PORT with gunicorn and prints a curl command to try. Ctrl-C stops it all; the data stay.
+    """
     settings = _settings()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     _expect_free(settings)
     _say("starting PostgreSQL" if settings.database.is_embedded else "using the configured PostgreSQL")
     settings = embedded.provide(settings)
-    applied = run_migrations(settings)
+    applied = _migrate(settings)
     _say(f"migrations: {', '.join(applied) or 'up to date'}")
     url = f"http://{settings.host}:{settings.port}"
-    environment = os.environ | {"DATABASE_URL": settings.database.url} if settings.database.url else dict(os.environ)
     # In a session of its own: Ctrl-C reaches this process, which lets gunicorn finish what it has begun.
-    server = subprocess.Popen(
+    server = subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", "gunicorn", "--config", str(GUNICORN_CONFIG), "service.wsgi:create()"],
-        env=environment,
+        env=config.environment(DATABASE_URL=settings.database.url),
         start_new_session=True,
     )
-    signal.signal(signal.SIGTERM, lambda *_: _interrupt())
     try:
         _wait_until_ready(server, url)
         _say(f"listening on {url}  (Ctrl-C stops everything, data stay in {settings.data_dir})")
@@ -98,7 +117,7 @@ def run() -> None:
             _say("try it:")
             click.echo(_sample_request(settings, url))
         code = server.wait()
-        raise click.ClickException(f"gunicorn ended with code {code}")
+        raise Failed(f"gunicorn ended by itself with code {code}; its log stands above")
     except KeyboardInterrupt:
         _say("stopping")
     finally:
@@ -111,7 +130,12 @@ def run() -> None:
     _say("stopped")
 
 
-def _interrupt() -> None:
+def _migrate(settings: Config) -> list[str]:
+    with contextlib.redirect_stdout(sys.stderr):  # yoyo prints what a SELECT in a migration returns
+        return run_migrations(settings)
+
+
+def _interrupt(*_: Any) -> None:
     raise KeyboardInterrupt
 
 
@@ -122,7 +146,7 @@ def _expect_free(settings: Config) -> None:
             probe.bind((settings.host, settings.port))
         except OSError as error:
             raise ConfigError(
-                f"Cannot listen on {settings.host}:{settings.port} ({error.strerror}); choose another: PORT={settings.port + 1}"
+                f"Cannot listen on {settings.host}:{settings.port} ({error.strerror}); choose another PORT"
             ) from None
 
 
@@ -134,7 +158,7 @@ def _wait_until_ready(server: subprocess.Popen[bytes], url: str) -> None:
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
-    raise click.ClickException("the service did not become ready; its log stands above")
+    raise Failed("the service did not become ready; its log stands above")
 
 
 def _sample_request(settings: Config, url: str) -> str:
@@ -177,6 +201,8 @@ def main(arguments: list[str] | None = None) -> Any:
         code, text = 2, str(error)
     except ServiceUnavailable as error:
         code, text = 3, f"The database cannot be reached: {error.reason}"
+    except Failed as error:
+        code, text = 1, str(error)
     except psycopg2.Error as error:
         code, text = 1, f"The database refused: {type(error).__name__}: {str(error).strip()}"
     click.echo(f"headgate: {text}", err=True)

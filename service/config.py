@@ -97,8 +97,8 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         log_level=read.choice("LOG_LEVEL", ("info", "debug", "warn", "warning", "error"))
         .upper()
         .replace("WARNING", "WARN"),
-        host=read.text("HOST") or "127.0.0.1",
-        port=read.integer("PORT", 8080, 0, 65535),
+        host=read.host("HOST", "127.0.0.1"),
+        port=read.integer("PORT", 8080, 1, 65535),
         workers=read.integer("WEB_WORKERS", 2, 1, 64),
         threads=read.integer("WEB_THREADS", 16, 1, 256),
         graceful_seconds=read.integer("GRACEFUL_SECONDS", 25, 1, 900),
@@ -107,6 +107,11 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
     if read.problems:
         raise ConfigError("The configuration cannot be used: " + "; ".join(read.problems) + ".")
     return config
+
+
+def environment(**values: str | None) -> dict[str, str]:
+    """Return the environment for a process that is started from here, with some variables set."""
+    return {**os.environ, **{name: value for name, value in values.items() if value is not None}}
 
 
 def _database(read: _Reader, is_lambda: bool) -> DatabaseConfig:
@@ -118,8 +123,8 @@ def _database(read: _Reader, is_lambda: bool) -> DatabaseConfig:
     name = read.text("DATABASE_NAME") or read.text("DB_NAME")
     user = read.text("DATABASE_USER") or read.text("DB_USER")
     password = read.verbatim("DATABASE_PASSWORD") or read.verbatim("DB_PASSWORD")
-    if url and not re.match(r"postgres(ql)?://", url):
-        read.refuse("DATABASE_URL must begin with postgresql://")
+    if url:
+        _check_database_url(read, url)
     if host:
         if not name:
             read.refuse("DATABASE_NAME is missing")
@@ -138,10 +143,20 @@ def _database(read: _Reader, is_lambda: bool) -> DatabaseConfig:
         password=password,
         secret_arn=secret_arn if host else None,
         iam_auth=iam_auth and host is not None,
-        tls=read.choice("DATABASE_TLS", ("verify-full", *TLS_MODES) if aurora else TLS_MODES),
+        tls=read.choice("DATABASE_TLS", TLS_MODES, default="verify-full" if aurora else "prefer"),
         pool_size=1 if is_lambda else read.integer("DATABASE_POOL_SIZE", 8, 1, 200),
         connect_seconds=read.number("DATABASE_CONNECT_SECONDS", 3.0, 0.1, 60),
     )
+
+
+def _check_database_url(read: _Reader, url: str) -> None:
+    """Refuse what libpq would read differently than it is meant, and then quote in an error: parts of the password."""
+    _, _, rest = url.partition("://")
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    if not re.match(r"postgres(ql)?://", url):
+        read.refuse("DATABASE_URL must begin with postgresql://")
+    elif rest.count("@") != authority.count("@") or rest.count("@") > 1 or re.search("%(?![0-9A-Fa-f]{2})", rest):
+        read.refuse("DATABASE_URL must have its user and password percent-encoded (@ as %40, / as %2F, % as %25)")
 
 
 def _tokens(read: _Reader, is_lambda: bool) -> TokenConfig:
@@ -171,11 +186,12 @@ class _Reader:
     def verbatim(self, name: str) -> str | None:
         return self._environ.get(name) or None
 
-    def choice(self, name: str, choices: tuple[str, ...]) -> str:
-        value = (self.text(name) or choices[0]).lower()
+    def choice(self, name: str, choices: tuple[str, ...], default: str | None = None) -> str:
+        default = default or choices[0]
+        value = (self.text(name) or default).lower()
         if value not in choices:
             self.refuse(f"{name} must be one of {', '.join(choices)}")
-            return choices[0]
+            return default
         return value
 
     def number(self, name: str, default: float, low: float, high: float) -> float:
@@ -205,6 +221,12 @@ class _Reader:
                 self.refuse(f"{name} must list origins such as https://app.example.com, without wildcards or paths")
                 break
         return origins
+
+    def host(self, name: str, default: str) -> str:
+        host = self.text(name) or default
+        if not re.fullmatch(r"[A-Za-z0-9._-]+", host):
+            self.refuse(f"{name} must be a host name or an IPv4 address")
+        return host
 
     def base_path(self, name: str) -> str:
         path = (self.text(name) or "").rstrip("/")

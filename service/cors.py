@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from flask import Flask, Response
 
 from service.config import Config
 
@@ -24,5 +24,13 @@ def init_app(app: Flask, config: Config) -> None:
         expose_headers=list(EXPOSED_HEADERS),
         max_age=MAX_AGE_SECONDS,
         always_send=False,
-        vary_header=True,
+        vary_header=False,  # it would vary only where the list has several
+        intercept_exceptions=False,  # the errors of this application pass here anyhow
     )
+    app.after_request(_vary)
+
+
+def _vary(response: Response) -> Response:
+    """Tell caches that each origin gets an answer of its own, those that get no header too."""
+    response.vary.add("Origin")
+    return response

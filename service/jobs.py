@@ -21,17 +21,19 @@ class UnknownJob(Exception):
 
 
 def job(name: str) -> Callable[[Job], Job]:
-    """Register a function as the job `name`."""
+    """Register a function as the job `name`. Raises `ValueError` where another has it."""
 
     def register(function: Job) -> Job:
+        if name in _jobs:
+            raise ValueError(f"Two jobs are named {name!r}")
         _jobs[name] = function
         return function
 
     return register
 
 
-def run(name: str, arguments: dict[str, Any]) -> Any:
+def run(name: Any, arguments: dict[str, Any]) -> Any:
     """Run a job to its end. Raises `UnknownJob`, or what the job raises."""
-    if name not in _jobs:
+    if not isinstance(name, str) or name not in _jobs:
         raise UnknownJob(f"No job is named {name!r}; there are: {', '.join(sorted(_jobs)) or 'none'}")
     return _jobs[name](arguments)

@@ -6,12 +6,14 @@ import json
 import logging
 from functools import cache
 from typing import Any
+from urllib.parse import unquote_plus
 
 from flask import Flask
 
-from service import config, gateway, jobs, logs
+from service import config, deadline, gateway, jobs, logs
 from service.app import create_app
 from service.database.schema import migrate
+from service.errors import ServiceUnavailable
 
 Event = dict[str, Any]
 
@@ -32,6 +34,20 @@ def handler(event: Any, context: Any) -> Any:
         raise UnknownEvent(f"The event is no object but {type(event).__name__}")
     if gateway.is_http(event):
         return gateway.respond(_app(), event, context, settings.base_path, settings.trusted_proxy_hops)
+    logs.set_request_id(getattr(context, "aws_request_id", None))
+    if hasattr(context, "get_remaining_time_in_millis"):
+        deadline.start(context.get_remaining_time_in_millis() / 1000 - deadline.SPARED_SECONDS)
+    try:
+        return _dispatch(event, settings)
+    except ServiceUnavailable as error:
+        log.error("a dependency is unavailable", extra={"reason": error.reason})
+        raise
+    finally:
+        deadline.clear()
+        logs.set_request_id(None)
+
+
+def _dispatch(event: Event, settings: config.Config) -> Any:
     if event.get("command") == "migrate":
         return {"applied": migrate(settings)}
     if "job" in event:
@@ -58,22 +74,29 @@ def _handle_detail(event: Event) -> Any:
 
 
 def _handle_records(event: Event) -> Any:
-    records: list[Event] = event["Records"]
-    if all(record.get("eventSource") == "aws:sqs" for record in records):
+    records: list[Any] = event["Records"]
+    if all(isinstance(record, dict) and record.get("eventSource") == "aws:sqs" for record in records):
         return {"batchItemFailures": [{"itemIdentifier": r["messageId"]} for r in records if not _has_worked(r)]}
-    if all("s3" in record for record in records):
+    if all(isinstance(record, dict) and _is_created_object(record) for record in records):
         for record in records:
-            jobs.run("export", {"bucket": record["s3"]["bucket"]["name"], "key": record["s3"]["object"]["key"]})
+            # Here S3 writes the key as a form would; in EventBridge's event it stands as it is.
+            key = unquote_plus(record["s3"]["object"]["key"])
+            jobs.run("export", {"bucket": record["s3"]["bucket"]["name"], "key": key})
         return None
     raise _unknown(event)
+
+
+def _is_created_object(record: Event) -> bool:
+    return "s3" in record and str(record.get("eventName", "ObjectCreated")).startswith("ObjectCreated")
 
 
 def _has_worked(record: Event) -> bool:
     """Run the job of one message. A message that fails comes back; its neighbours do not."""
     try:
         _run(json.loads(record["body"]))
-    except Exception:
-        log.exception("a job failed", extra={"messageId": record["messageId"]})
+    except Exception as error:
+        reason = getattr(error, "reason", type(error).__name__)
+        log.exception("a job failed", extra={"messageId": record["messageId"], "reason": reason})
         return False
     return True
 

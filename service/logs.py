@@ -7,7 +7,10 @@ import re
 import sys
 import threading
 import time
+import traceback
 import uuid
+from datetime import UTC, datetime
+from typing import Any
 
 from flask import Flask, Response, g, request
 from pythonjsonlogger.json import JsonFormatter
@@ -20,50 +23,77 @@ _local = threading.local()
 _SAFE_ID = re.compile(r"[A-Za-z0-9._:=+/-]{1,128}", re.ASCII)
 
 
-def formatter() -> JsonFormatter:
-    """Return what makes a JSON line of a record, with all that `extra=` gave it."""
-    return JsonFormatter(
-        "%(levelname)s %(name)s %(message)s",
-        rename_fields={"levelname": "level", "name": "logger"},
-        timestamp=True,
-    )
+class Formatter(JsonFormatter):
+    """Makes a JSON line of a record, with all that `extra=` gave it."""
+
+    def __init__(self) -> None:
+        super().__init__("%(levelname)s %(name)s %(message)s", rename_fields={"levelname": "level", "name": "logger"})
+
+    def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
+        moment = datetime.fromtimestamp(record.created, UTC)
+        log_data["timestamp"] = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        super().add_fields(log_data, record, message_dict)
+        log_data["requestId"] = request_id()
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        """Return the stack, without the texts of the exceptions: they may quote the request or a row."""
+        return _stack(ei[1])
+
+
+def _stack(error: BaseException | None) -> str:
+    parts: list[str] = []
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        name = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
+        parts.insert(0, "".join(traceback.format_tb(error.__traceback__)) + name)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\nwhich led to:\n".join(parts)
+
+
+def formatter() -> Formatter:
+    """Return the one formatter, for gunicorn's configuration too."""
+    return Formatter()
 
 
 def configure(level: str) -> None:
-    """Send the log of this process to standard error as JSON lines."""
+    """Send the log of this process to standard error as JSON lines.
+
+    `DEBUG` is for this service alone: at that level botocore and others write down secrets and bodies.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter())
-    handler.addFilter(_add_request_id)
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
-
-
-def _add_request_id(record: logging.LogRecord) -> bool:
-    record.requestId = request_id()
-    return True
+    root.setLevel("INFO" if level == "DEBUG" else level)
+    logging.getLogger("service").setLevel(level)
 
 
 def request_id() -> str | None:
-    """Return the id of the request that this thread serves, None outside one."""
+    """Return the id of what this thread works on, None where that is no request and no invocation."""
     return getattr(_local, "request_id", None)
+
+
+def set_request_id(value: str | None) -> None:
+    """Let the lines that this thread writes from now on bear an id, or none."""
+    _local.request_id = value
 
 
 def init_app(app: Flask) -> None:
     """Give each request an id and one line in the log."""
     app.before_request(_begin)
     app.after_request(_end)
-    app.teardown_request(_forget)
+    app.teardown_request(lambda _error: set_request_id(None))
 
 
 def _begin() -> None:
     g.started_at = time.perf_counter()
     sent = gateway.request_id(request.environ) or request.headers.get("X-Request-Id", "")
-    _local.request_id = sent if _SAFE_ID.fullmatch(sent) else uuid.uuid4().hex
+    set_request_id(sent if isinstance(sent, str) and _SAFE_ID.fullmatch(sent) else uuid.uuid4().hex)
 
 
 def _end(response: Response) -> Response:
-    response.headers["X-Request-Id"] = _local.request_id
+    response.headers["X-Request-Id"] = str(request_id())
     if log.isEnabledFor(logging.INFO):
         log.info(
             "request",
@@ -76,7 +106,3 @@ def _end(response: Response) -> Response:
             },
         )
     return response
-
-
-def _forget(_error: BaseException | None) -> None:
-    _local.request_id = None

@@ -59,14 +59,14 @@ def _authorize() -> None:
     if request.endpoint is None:
         return  # no such route, or another method: the answer is on its way
     view = current_app.view_functions[request.endpoint]
-    if getattr(view, "is_public", False) or (
-        request.method == "OPTIONS" and request.url_rule.provide_automatic_options
-    ):  # type: ignore[union-attr]
+    is_preflight = request.method == "OPTIONS" and getattr(request.url_rule, "provide_automatic_options", False)
+    if is_preflight or getattr(view, "is_public", False):
         return
     claims = gateway.claims(request.environ)
     if claims is None:
         claims = current_app.extensions["token_verifier"].verify(_bearer_token())
-    g.principal = Principal(str(claims.get("sub", "")), frozenset(str(claims.get("scope", "")).split()))
+    granted = claims.get("scope")
+    g.principal = Principal(str(claims.get("sub", "")), frozenset(granted.split() if isinstance(granted, str) else ()))
     scope = getattr(view, "required_scope", None)
     if scope is None or scope not in g.principal.scopes:
         raise Forbidden(
@@ -78,5 +78,5 @@ def _authorize() -> None:
 def _bearer_token() -> str:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise Unauthorized("A Bearer token is needed in the header Authorization")
+        raise Unauthorized("A Bearer token is needed in the header Authorization", code="invalid_request")
     return token.strip()

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from service.config import Config
+from service.config import Config, ConfigError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -19,7 +19,7 @@ KEY_BITS = 2048
 
 
 class OwnIssuer:
-    """Issues tokens, and gives the key to verify them with."""
+    """Issues tokens, and gives the key to verify them with. Both raise `ConfigError` where the key cannot be had."""
 
     name = "headgate"
 
@@ -48,12 +48,33 @@ class OwnIssuer:
         return {"keys": [_public_jwk(self._key())]}
 
     def _key(self) -> RSAPrivateKey:
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-        if not self._path.exists():
-            _make_key(self._path)
-        key: RSAPrivateKey = load_pem_private_key(self._path.read_bytes(), password=None)  # type: ignore[assignment]
+        try:
+            if not self._path.exists():
+                _make_key(self._path)
+            key = _read_key(self._path.read_bytes())
+        except OSError as error:
+            raise ConfigError(
+                f"The key that signs tokens cannot be kept in {self._path} ({error.strerror}):"
+                " set DATA_DIR to a directory that the service may write to, or TOKEN_ISSUER"
+            ) from None
+        if not isinstance(key, RSAPrivateKey):
+            raise ConfigError(
+                f"{self._path} holds no RSA private key: restore it, or delete it to have a new one made"
+                " (which ends all tokens that were issued)"
+            )
         return key
+
+
+def _read_key(content: bytes) -> Any:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        return load_pem_private_key(content, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: it is encrypted
+        return None
 
 
 def _make_key(path: Path) -> None:

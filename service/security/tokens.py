@@ -5,50 +5,41 @@ PyJWT and cryptography are imported with the first token, not with the service: 
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
-from service import deadline
 from service.config import Config
-from service.errors import ServiceUnavailable, Unauthorized
+from service.errors import Unauthorized
+from service.security import keys
 from service.security.issuer import OwnIssuer
 
-if TYPE_CHECKING:
-    from jwt import PyJWK
-
 LEEWAY_SECONDS = 30
-REFRESH_SECONDS = 60  # an unknown key id asks the issuer at most this often
-KEEP_SECONDS = 3600  # a key that the issuer has withdrawn is refused after this time
-FETCH_SECONDS = 2.0
 MAX_REMEMBERED = 1024
 MAX_TOKEN_LENGTH = 16 * 1024
-
-log = logging.getLogger(__name__)
 
 
 class Verifier:
     """Tells the claims of a token, or refuses it. Remembers tokens whose signature it has checked."""
 
     def __init__(self, config: Config) -> None:
-        self._tokens = config.tokens
-        self._own = OwnIssuer(config) if config.tokens.issuer is None else None
-        self._keys: dict[str, PyJWK] = {}
-        self._fetched_at = float("-inf")
-        self._asked_at = float("-inf")
-        self._lock = threading.Lock()
-        self._remembered: dict[str, dict[str, Any]] = {}
+        own = OwnIssuer(config)
+        self._issuer = config.tokens.issuer or own.name
+        self._audiences = frozenset(config.tokens.audiences)
+        self._keys = keys.Keys(
+            partial(keys.fetch, str(config.tokens.jwks_url)) if config.tokens.issuer else own.public_keys
+        )
 
     def verify(self, token: str) -> dict[str, Any]:
-        """Return the claims of a valid token. Raises `Unauthorized`; `ServiceUnavailable` when the keys cannot be had."""
-        claims = self._remembered.get(token)
-        if claims is None or time.monotonic() - self._fetched_at > KEEP_SECONDS:
+        """Return the claims of a valid token. Raises `Unauthorized`, `ServiceUnavailable` where no key can be had."""
+        verified = self._keys.known().verified
+        claims = verified.get(token)
+        if claims is None:
             claims = self._check(token)
-            if len(self._remembered) >= MAX_REMEMBERED:
-                self._remembered.clear()
-            self._remembered[token] = claims
-        elif claims["exp"] < time.time() - LEEWAY_SECONDS:
+            if len(verified) >= MAX_REMEMBERED:
+                verified.clear()
+            verified[token] = claims
+        elif claims["exp"] <= time.time() - LEEWAY_SECONDS:
             raise Unauthorized("The token has expired")
         return claims
 
@@ -63,11 +54,15 @@ class Verifier:
                 raise Unauthorized("The token must be signed with RS256")
             claims: dict[str, Any] = jwt.decode(
                 token,
-                self._key(str(header.get("kid", ""))),
+                self._keys.find(str(header.get("kid", ""))),
                 algorithms=["RS256"],
-                issuer=self._own.name if self._own else self._tokens.issuer,
+                issuer=self._issuer,
                 leeway=LEEWAY_SECONDS,
-                options={"require": ["exp", "iss", "sub"], "verify_aud": False},
+                options={
+                    "require": ["exp", "iss", "sub"],
+                    "verify_aud": False,  # below: PyJWT knows no client_id
+                    "enforce_minimum_key_length": True,
+                },
             )
         except jwt.ExpiredSignatureError:
             raise Unauthorized("The token has expired") from None
@@ -77,50 +72,16 @@ class Verifier:
             raise Unauthorized("The token is of another issuer") from None
         except jwt.MissingRequiredClaimError as error:
             raise Unauthorized(f"The token has no claim {error.claim}") from None
-        except (jwt.PyJWTError, ValueError, TypeError):
+        except (jwt.PyJWTError, ValueError, TypeError, ArithmeticError):
             raise Unauthorized("The token is not valid") from None
-        # Cognito's access tokens name the client in place of an audience.
-        audience = claims.get("aud", claims.get("client_id"))
-        if not set(self._tokens.audiences) & set([audience] if isinstance(audience, str) else audience or ()):
+        if type(claims["exp"]) not in (int, float):
+            raise Unauthorized("The claim exp of the token must be a number")
+        if self._audiences.isdisjoint(_audiences_of(claims)):
             raise Unauthorized("The token is for another audience")
         return claims
 
-    def _key(self, key_id: str) -> PyJWK:
-        with self._lock:
-            now = time.monotonic()
-            is_stale = now - self._fetched_at > KEEP_SECONDS
-            if (is_stale or key_id not in self._keys) and now - self._asked_at > REFRESH_SECONDS:
-                self._asked_at = now
-                self._refresh()
-            if key_id in self._keys:
-                return self._keys[key_id]
-            if not self._keys:
-                raise ServiceUnavailable(reason="the keys of the token issuer cannot be read")
-        raise Unauthorized("The token is signed with an unknown key")
 
-    def _refresh(self) -> None:
-        import jwt
-
-        try:
-            keys = self._own.public_keys() if self._own else self._fetch()
-            found = {key.key_id: key for key in jwt.PyJWKSet.from_dict(keys).keys if key.key_id}
-        except (OSError, ValueError, jwt.PyJWTError) as error:  # requests' errors are OSErrors
-            log.error("the keys of the token issuer cannot be read", extra={"reason": type(error).__name__})
-            if not self._keys:
-                self._asked_at = float("-inf")  # nothing works without keys: the next request asks again
-            return
-        self._keys = found
-        self._fetched_at = time.monotonic()
-        self._remembered.clear()
-
-    def _fetch(self) -> dict[str, Any]:
-        import requests
-
-        answer = requests.get(
-            str(self._tokens.jwks_url),
-            timeout=max(0.1, min(FETCH_SECONDS, deadline.remaining())),
-            allow_redirects=False,
-        )
-        answer.raise_for_status()
-        keys: dict[str, Any] = answer.json()
-        return keys
+def _audiences_of(claims: dict[str, Any]) -> list[str]:
+    # Cognito's access tokens name the client in place of an audience.
+    audience = claims.get("aud", claims.get("client_id"))
+    return [name for name in (audience if isinstance(audience, list) else [audience]) if isinstance(name, str)]

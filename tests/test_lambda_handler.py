@@ -1,0 +1,232 @@
+"""Which kind of event is this? What the function does with each, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from service import deadline, jobs, lambda_handler, logs
+from service.config import ConfigError
+from service.errors import ServiceUnavailable
+from service.jobs import UnknownJob, job
+from service.lambda_handler import UnknownEvent
+from tests.postgres import Postgres, free_port
+from tests.transports import event_alb, event_alb_multi, event_v1, event_v2
+
+Ran = list[tuple[str, dict[str, Any]]]
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
+    """What the jobs of this test have run with. `export` and `count` work, `broken` fails."""
+    monkeypatch.setattr(jobs, "_jobs", {})
+    calls: Ran = []
+
+    @job("export")
+    def export(arguments: dict[str, Any]) -> str:
+        calls.append(("export", arguments))
+        return "exported"
+
+    @job("count")
+    def count(arguments: dict[str, Any]) -> int:
+        calls.append(("count", arguments))
+        return len(arguments)
+
+    @job("broken")
+    def broken(arguments: dict[str, Any]) -> None:
+        calls.append(("broken", arguments))
+        raise RuntimeError("out of order")
+
+    return calls
+
+
+def scheduled(**detail: Any) -> dict[str, Any]:
+    return {"version": "0", "source": "aws.events", "detail-type": "Scheduled Event", "detail": detail}
+
+
+def sqs(*bodies: Any) -> dict[str, Any]:
+    texts = [body if isinstance(body, str) else json.dumps(body) for body in bodies]
+    return {"Records": [{"eventSource": "aws:sqs", "messageId": f"m{i}", "body": text} for i, text in enumerate(texts)]}
+
+
+def s3(*keys: str, **more: Any) -> dict[str, Any]:
+    return {
+        "Records": [
+            {"eventSource": "aws:s3", "s3": {"bucket": {"name": "lake"}, "object": {"key": k}}} | more for k in keys
+        ]
+    }
+
+
+@pytest.mark.parametrize("build", [event_v2, event_v1, event_alb, event_alb_multi])
+def test_a_request_is_answered(handler: Any, build: Callable[..., dict[str, Any]]) -> None:
+    answer = handler(build("GET", "/health"))
+    assert (answer["statusCode"], json.loads(answer["body"])["status"]) == (200, "healthy")
+
+
+JOBS = {
+    "a schedule": (scheduled(job="count", a=1, b=2), [("count", {"a": 1, "b": 2})], 2),
+    "a message by hand": ({"job": "count", "a": 1}, [("count", {"a": 1})], 1),
+    "a job without arguments": ({"job": "count"}, [("count", {})], 0),
+    "a schedule of an export": (
+        scheduled(table="work_orders", full=True),
+        [("export", {"table": "work_orders", "full": True})],
+        "exported",
+    ),
+    "a file": (s3("lake/orders/1.parquet"), [("export", {"bucket": "lake", "key": "lake/orders/1.parquet"})], None),
+    "a file with a name that S3 encodes": (
+        s3("a+b/%C3%A4%2B1.csv"),
+        [("export", {"bucket": "lake", "key": "a b/ä+1.csv"})],
+        None,
+    ),
+    "several files": (
+        s3("a", "b", eventName="ObjectCreated:Put"),
+        [("export", {"bucket": "lake", "key": "a"}), ("export", {"bucket": "lake", "key": "b"})],
+        None,
+    ),
+    "a file by way of EventBridge": (
+        {
+            "source": "aws.s3",
+            "detail-type": "Object Created",
+            "detail": {"bucket": {"name": "lake"}, "object": {"key": "a+b.csv"}},
+        },
+        [("export", {"bucket": "lake", "key": "a+b.csv"})],
+        "exported",
+    ),
+    "a test of S3's": ({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "lake"}, [], None),
+    "a queue": (
+        sqs({"job": "count", "a": 1}, {"job": "export"}),
+        [("count", {"a": 1}), ("export", {})],
+        {"batchItemFailures": []},
+    ),
+}
+
+
+@pytest.mark.parametrize(("event", "calls", "answer"), JOBS.values(), ids=JOBS)
+def test_an_event_runs_its_job(handler: Any, ran: Ran, event: Any, calls: Ran, answer: Any) -> None:
+    assert handler(event) == answer
+    assert ran == calls
+
+
+UNKNOWN = {
+    "nothing": ({}, "(none)"),
+    "strangers": ({"foo": 1, "bar": 2}, "bar, foo"),
+    "another command": ({"command": "drop"}, "command"),
+    "a command that is a list": ({"command": ["migrate"]}, "command"),
+    "a detail of nothing": (scheduled(), "detail, detail-type, source, version"),
+    "a detail of another source": ({"source": "evil", "detail": {"job": "count"}}, "detail, source"),
+    "a detail that is a text": ({"source": "aws.events", "detail": "job"}, "detail, source"),
+    "a file that went": ({"source": "aws.s3", "detail-type": "Object Deleted", "detail": {}}, "detail"),
+    "a removed file": (s3("a", eventName="ObjectRemoved:Delete"), "Records"),
+    "no records": ({"Records": []}, "Records"),
+    "records that are texts": ({"Records": ["a"]}, "Records"),
+    "records of another kind": ({"Records": [{"eventSource": "aws:kinesis"}]}, "Records"),
+    "records of two kinds": ({"Records": s3("a")["Records"] + sqs({"job": "count"})["Records"]}, "Records"),
+    "records that are an object": ({"Records": {"s3": {}}}, "Records"),
+    "another test": ({"Event": "s3:Other"}, "Event"),
+    "an old payload": ({"version": "2.0"}, "version"),
+    "half a WebSocket": ({"requestContext": {"eventType": "CONNECT"}}, "requestContext"),
+}
+
+
+@pytest.mark.parametrize(("event", "keys"), UNKNOWN.values(), ids=UNKNOWN)
+def test_an_unknown_event_raises_with_its_keys_and_does_nothing(handler: Any, ran: Ran, event: Any, keys: str) -> None:
+    with pytest.raises(UnknownEvent) as refusal:
+        handler(event)
+    assert keys in str(refusal.value)
+    assert ran == []
+
+
+@pytest.mark.parametrize("event", [None, [], "text", 7, True, [{"job": "count"}]], ids=repr)
+def test_an_event_that_is_no_object_raises(handler: Any, ran: Ran, event: Any) -> None:
+    with pytest.raises(UnknownEvent, match=f"no object but {type(event).__name__}"):
+        handler(event)
+    assert ran == []
+
+
+@pytest.mark.parametrize("event", [{"job": "broken"}, scheduled(job="broken")], ids=["by hand", "scheduled"])
+def test_a_job_that_fails_raises(handler: Any, ran: Ran, event: Any) -> None:
+    with pytest.raises(RuntimeError, match="out of order"):
+        handler(event)
+
+
+@pytest.mark.parametrize("name", ["nothing", "", None, ["count"], {"a": 1}], ids=repr)
+def test_a_job_that_does_not_exist_raises(handler: Any, ran: Ran, name: Any) -> None:
+    with pytest.raises(UnknownJob, match="there are: broken, count, export"):
+        handler({"job": name})
+
+
+def test_two_jobs_cannot_have_one_name(ran: Ran) -> None:
+    with pytest.raises(ValueError, match="Two jobs are named 'count'"):
+        job("count")(lambda arguments: None)
+
+
+def test_a_message_that_fails_comes_back_and_its_neighbours_do_not(
+    handler: Any, ran: Ran, caplog: pytest.LogCaptureFixture
+) -> None:
+    event = sqs(
+        {"job": "count"}, {"job": "broken"}, "no JSON", {"no": "job"}, {"job": "nothing"}, "[1]", {"job": "count"}
+    )
+    failed = [failure["itemIdentifier"] for failure in handler(event)["batchItemFailures"]]
+    assert failed == ["m1", "m2", "m3", "m4", "m5"]
+    assert [name for name, _ in ran] == ["count", "broken", "count"]
+    assert caplog.messages.count("a job failed") == 5
+
+
+def test_a_job_has_the_time_of_its_invocation_and_its_id(handler: Any, ran: Ran, context: Any) -> None:
+    seen: list[Any] = []
+
+    @job("look")
+    def look(arguments: dict[str, Any]) -> None:
+        seen.extend((deadline.remaining(), logs.request_id()))
+
+    short = SimpleNamespace(aws_request_id="invocation-7", get_remaining_time_in_millis=lambda: 2_000)
+    lambda_handler.handler({"job": "look"}, short)
+    assert 1 < seen[0] <= 1.5
+    assert seen[1] == "invocation-7"
+    assert deadline.remaining() > 50
+    assert logs.request_id() is None
+
+
+def test_a_context_that_knows_nothing_is_enough(handler: Any, ran: Ran) -> None:
+    assert lambda_handler.handler({"job": "count"}, None) == 0
+
+
+def test_the_command_migrate_migrates(handler: Any, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    from service.database.schema import shipped
+
+    monkeypatch.setenv("DATABASE_URL", postgres.create("by_lambda"))
+    assert handler({"command": "migrate"}) == {"applied": shipped()}
+    assert handler({"command": "migrate"}) == {"applied": []}
+
+
+def test_the_command_migrate_raises_when_it_fails_and_the_log_says_why(
+    handler: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://me:marker-8@127.0.0.1:{free_port()}/app")
+    with pytest.raises(ServiceUnavailable):
+        handler({"command": "migrate"})
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert "Connection refused" in record.reason  # type: ignore[attr-defined]
+    assert "marker-8" not in caplog.text
+
+
+@pytest.mark.parametrize("event", [event_v2(), {"command": "migrate"}, {"job": "count"}, {}, None], ids=repr)
+def test_a_wrong_configuration_raises_for_every_event(
+    handler: Any, monkeypatch: pytest.MonkeyPatch, event: Any
+) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "headgate")
+    with pytest.raises(ConfigError, match="TOKEN_ISSUER is missing"):
+        handler(event)
+    monkeypatch.delenv("AWS_LAMBDA_FUNCTION_NAME")
+
+
+def test_the_application_is_made_once(handler: Any) -> None:
+    handler(event_v2("GET", "/health"))
+    app = lambda_handler._app()
+    handler(event_v1("GET", "/health"))
+    assert lambda_handler._app() is app
