@@ -5,15 +5,12 @@ from pathlib import Path
 
 from gunicorn.workers.gthread import ThreadWorker
 
-from service.config import ConfigError, load
+from service.config import NO_DATABASE, ConfigError, load
 
 try:
     _settings = load()
     if _settings.database.is_embedded:  # `make run` has started it by now, and says where it is
-        raise ConfigError(
-            "No database is configured: set DATABASE_URL, or AURORA_ENDPOINT with DATABASE_NAME, DATABASE_USER and"
-            " DATABASE_PASSWORD."
-        )
+        raise ConfigError(NO_DATABASE)
 except ConfigError as error:  # gunicorn would print a traceback, and every worker once more
     print(f"headgate: {error}", file=sys.stderr)  # noqa: T201
     sys.exit(2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shlex
 import signal
@@ -53,7 +52,7 @@ def migrate(as_json: bool) -> None:
 
     Safe to run at any time and from several places at once: only one of them migrates, the others wait for it.
     """
-    applied = _migrate(embedded.provide(_settings()))
+    applied = run_migrations(embedded.provide(_settings()))
     if as_json:
         click.echo(json.dumps({"applied": applied}))
     else:
@@ -101,7 +100,7 @@ def run() -> None:
     _expect_free(settings)
     _say("starting PostgreSQL" if settings.database.is_embedded else "using the configured PostgreSQL")
     settings = embedded.provide(settings)
-    applied = _migrate(settings)
+    applied = run_migrations(settings)
     _say(f"migrations: {', '.join(applied) or 'up to date'}")
     url = f"http://{settings.host}:{settings.port}"
     # In a session of its own: Ctrl-C reaches this process, which lets gunicorn finish what it has begun.
@@ -128,11 +127,6 @@ def run() -> None:
             server.kill()
             server.wait()
     _say("stopped")
-
-
-def _migrate(settings: Config) -> list[str]:
-    with contextlib.redirect_stdout(sys.stderr):  # yoyo prints what a SELECT in a migration returns
-        return run_migrations(settings)
 
 
 def _interrupt(*_: Any) -> None:
@@ -195,6 +189,7 @@ def _settings() -> Config:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run a command; turn what it raises into one line and an exit code."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # as process 1 of a container, too
     try:
         return cli(arguments, prog_name="python -m service")
     except ConfigError as error:

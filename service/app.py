@@ -24,6 +24,6 @@ def create_app(config: Config) -> Flask:
     cors.init_app(app, config)
     security.init_app(app, config)
     inputs.init_app(app)
-    health.init_app(app)
+    health.init_app(app, config)
     events.init_app(app, config)
     return app

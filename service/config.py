@@ -15,6 +15,12 @@ from pathlib import Path
 TLS_MODES = ("prefer", "require", "verify-ca", "verify-full", "disable", "allow")
 
 
+NO_DATABASE = (
+    "No database is configured: set DATABASE_URL, or AURORA_ENDPOINT with DATABASE_NAME, DATABASE_USER and"
+    " DATABASE_PASSWORD."
+)
+
+
 class ConfigError(Exception):
     """The environment cannot be used. The message names every variable that is missing or wrong."""
 
@@ -35,6 +41,7 @@ class DatabaseConfig:
     secret_arn: str | None = None
     iam_auth: bool = False
     tls: str = "prefer"
+    region: str | None = None
     pool_size: int = 8
     connect_seconds: float = 3.0
 
@@ -58,8 +65,7 @@ class Config:
 
     database: DatabaseConfig = DatabaseConfig()
     tokens: TokenConfig = TokenConfig()
-    environment: str = "local"
-    region: str | None = None
+    commit: str | None = None
     data_dir: Path = Path(".data")
     strict_events: bool = False
     max_bulk_events: int = 100
@@ -84,8 +90,7 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
     config = Config(
         database=_database(read, is_lambda),
         tokens=_tokens(read, is_lambda),
-        environment=read.text("ENVIRONMENT") or "local",
-        region=read.text("AWS_REGION") or read.text("AWS_DEFAULT_REGION"),
+        commit=read.text("COMMIT"),
         data_dir=Path(read.text("DATA_DIR") or ".data").absolute(),
         strict_events=read.choice("EVENT_VALIDATION", ("structural", "strict")) == "strict",
         max_bulk_events=read.integer("MAX_BULK_EVENTS", 100, 1, 10_000),
@@ -145,6 +150,7 @@ def _database(read: _Reader, is_lambda: bool) -> DatabaseConfig:
         iam_auth=iam_auth and host is not None,
         tls=read.choice("DATABASE_TLS", TLS_MODES, default="verify-full" if aurora else "prefer"),
         pool_size=1 if is_lambda else read.integer("DATABASE_POOL_SIZE", 8, 1, 200),
+        region=read.text("AWS_REGION") or read.text("AWS_DEFAULT_REGION"),
         connect_seconds=read.number("DATABASE_CONNECT_SECONDS", 3.0, 0.1, 60),
     )
 

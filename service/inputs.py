@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flask import Flask, Response, current_app, request
-
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from service import deadline

@@ -19,6 +19,8 @@ from service import gateway
 
 log = logging.getLogger(__name__)
 
+QUIET_ROUTES = ("/health", "/ready")  # somebody asks every few seconds
+
 _local = threading.local()
 _SAFE_ID = re.compile(r"[A-Za-z0-9._:=+/-]{1,128}", re.ASCII)
 
@@ -94,13 +96,16 @@ def _begin() -> None:
 
 def _end(response: Response) -> Response:
     response.headers["X-Request-Id"] = str(request_id())
-    if log.isEnabledFor(logging.INFO):
-        log.info(
+    route = request.url_rule.rule if request.url_rule else None
+    level = logging.DEBUG if route in QUIET_ROUTES and response.status_code == 200 else logging.INFO
+    if log.isEnabledFor(level):
+        log.log(
+            level,
             "request",
             extra={
                 "method": request.method,
                 "path": request.path,
-                "route": request.url_rule.rule if request.url_rule else None,
+                "route": route,
                 "status": response.status_code,
                 "durationMs": round((time.perf_counter() - g.started_at) * 1000, 2),
             },

@@ -11,8 +11,11 @@ import subprocess
 import tempfile
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import psycopg2
 
 with warnings.catch_warnings(action="ignore"):
@@ -80,18 +83,37 @@ class Postgres:
         return self.url(database)
 
     def start(self) -> None:
-        """Start the server, and wait until it answers. After a kill its last processes may still be on their way out."""
-        for attempt in range(50):
+        """Start the server, and wait until it answers. After a kill its last processes may still be on their way."""
+        expires_at = time.monotonic() + 10
+        while True:
             try:
-                return self._run("pg_ctl", "start", "-w", "-s", "-l", str(self._home / "log"))
+                self._run("pg_ctl", "start", "-w", "-s", "-l", str(self._home / "log"))
             except subprocess.CalledProcessError:
-                if attempt == 49:
+                if time.monotonic() > expires_at:
                     raise
                 time.sleep(0.2)
+            else:
+                return
+
+    @property
+    def pid(self) -> int:
+        return int((self._data / "postmaster.pid").read_text().splitlines()[0])
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop every process of the server in place: the kernel goes on to accept bytes for them."""
+        pids = [self.pid, *(child.pid for child in psutil.Process(self.pid).children(recursive=True))]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     def kill(self) -> None:
         """Kill the server with SIGKILL: it writes nothing more, and comes back through crash recovery."""
-        pid = int((self._data / "postmaster.pid").read_text().splitlines()[0])
+        pid = self.pid
         os.kill(pid, signal.SIGKILL)
         while Path(f"/proc/{pid}").exists() and Path(f"/proc/{pid}/stat").read_text().split(") ")[1][0] != "Z":
             time.sleep(0.01)

@@ -106,7 +106,7 @@ def test_a_circle_of_causes_ends() -> None:
 @pytest.mark.parametrize("sent", ["abc-123", "A.b:c=d+e/f_9", "x" * 128])
 def test_an_id_that_is_safe_is_taken_from_the_request(http: HttpClient, gunicorn: Gunicorn, sent: str) -> None:
     sent = f"{uuid.uuid4().hex[:8]}{sent}"[:128]
-    assert http.get("/health", headers={"X-Request-Id": sent}).headers["x-request-id"] == sent
+    assert http.get("/api/v1/events/health", headers={"X-Request-Id": sent}).headers["x-request-id"] == sent
     assert sent in {line["requestId"] for line in lines_of(gunicorn.log)}
 
 
@@ -116,10 +116,10 @@ def test_an_id_that_is_safe_is_taken_from_the_request(http: HttpClient, gunicorn
 def test_an_id_that_is_not_safe_is_made_anew(client: Client, sent: str) -> None:
     headers = {"X-Request-Id": sent}
     if isinstance(client, LambdaClient):
-        answers = [client.get("/health", headers=headers)]
+        answers = [client.get("/api/v1/events/health", headers=headers)]
         assert answers[0].headers["x-request-id"].startswith("request-")  # API Gateway's own
     else:
-        answers = [client.get("/health", headers=headers) for _ in range(2)]
+        answers = [client.get("/api/v1/events/health", headers=headers) for _ in range(2)]
         ids = {answer.headers["x-request-id"] for answer in answers}
         assert len(ids) == 2
         assert all(re.fullmatch("[0-9a-f]{32}", made) for made in ids)
@@ -136,7 +136,7 @@ def test_the_id_of_api_gateway_goes_before_the_one_of_the_client(handler: Any, b
 
 @pytest.mark.parametrize("sent", [{"a": 1}, 7, "two\nlines", None, ["x"]], ids=repr)
 def test_an_id_of_a_request_context_that_is_none_is_made_anew(handler: Any, sent: Any) -> None:
-    event = event_v2("GET", "/health")
+    event = event_v2("GET", "/api/v1/events/health")
     event["requestContext"]["requestId"] = sent
     assert re.fullmatch("[0-9a-f]{32}", handler(event)["headers"]["X-Request-Id"])
 
@@ -293,3 +293,11 @@ def test_gunicorns_own_lines_are_of_the_same_kind(gunicorn: Gunicorn) -> None:
     own = [line for line in lines_of(gunicorn.log) if line["logger"] == "gunicorn.error"]
     assert any("Listening at" in line["message"] for line in own)
     assert all(line["timestamp"].endswith("Z") and line["requestId"] is None for line in own)
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready"])
+def test_a_good_answer_to_who_asks_every_few_seconds_is_not_logged(
+    http: HttpClient, gunicorn: Gunicorn, path: str
+) -> None:
+    request_id = http.get(path).headers["x-request-id"]
+    assert request_id not in gunicorn.log.read_text()

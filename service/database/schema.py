@@ -6,7 +6,9 @@ Only ever one process migrates: they queue behind an advisory lock, which Postgr
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import sys
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,10 +61,11 @@ def migrate(config: Config) -> list[str]:
             cursor.execute("SELECT pg_advisory_lock(%s)", (LOCK_KEY,))
         backend = _backend(connector)
         try:
-            backend.init_database()
-            pending = backend.to_apply(read_migrations(str(MIGRATIONS)))
-            for migration in pending:
-                backend.apply_one(migration)
+            with contextlib.redirect_stdout(sys.stderr):  # yoyo prints what a SELECT in a migration returns
+                backend.init_database()
+                pending = backend.to_apply(read_migrations(str(MIGRATIONS)))
+                for migration in pending:
+                    backend.apply_one(migration)
         finally:
             backend.connection.close()
     finally:

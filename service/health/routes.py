@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 
-from flask import Blueprint, Flask, Response, jsonify
+from flask import Blueprint, Flask, Response, current_app, jsonify
 
 from service import __version__
+from service.config import Config
 from service.database import get_database
 from service.database.schema import applied, shipped
 from service.errors import ServiceUnavailable
@@ -17,8 +18,9 @@ log = logging.getLogger(__name__)
 health = Blueprint("health", __name__)
 
 
-def init_app(app: Flask) -> None:
+def init_app(app: Flask, config: Config) -> None:
     """Add the routes."""
+    app.config["COMMIT"] = config.commit
     app.register_blueprint(health)
 
 
@@ -26,7 +28,7 @@ def init_app(app: Flask) -> None:
 @public
 def live() -> Response:
     """Tell that the process answers. Touches nothing else."""
-    return jsonify(status="healthy", version=__version__)
+    return jsonify(status="healthy", version=__version__, commit=current_app.config["COMMIT"])
 
 
 @health.get("/ready")

@@ -16,7 +16,7 @@ from service.security.issuer import OwnIssuer
 
 LEEWAY_SECONDS = 30
 MAX_REMEMBERED = 1024
-MAX_TOKEN_LENGTH = 16 * 1024
+MAX_TOKEN_LENGTH = 8000  # gunicorn refuses a header of 8190 bytes
 
 
 class Verifier:

@@ -56,7 +56,7 @@ def test_a_transaction_that_fails_leaves_nothing_and_its_connection_is_used_agai
     database: Database, table: str, rows: Any
 ) -> None:
     pid = database.statement(backend_pid)
-    with pytest.raises(RuntimeError, match="on purpose"), database.transaction() as cursor:
+    with pytest.raises(RuntimeError, match="on purpose"), database.transaction() as cursor:  # noqa: PT012
         cursor.execute("INSERT INTO notes VALUES ('lost')")
         raise RuntimeError("on purpose")
     assert rows("SELECT note FROM notes") == []
@@ -89,7 +89,7 @@ def test_a_statement_whose_connection_is_dropped_under_it_runs_once_more(databas
 
 
 def test_a_transaction_whose_connection_is_dropped_is_an_outage(database: Database, rows: Any) -> None:
-    with pytest.raises(ConnectionLost), database.transaction() as cursor:
+    with pytest.raises(ConnectionLost), database.transaction() as cursor:  # noqa: PT012
         rows("SELECT pg_terminate_backend(%s, 5000)", backend_pid(cursor))
         cursor.execute("SELECT 1")
 

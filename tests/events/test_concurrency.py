@@ -91,7 +91,7 @@ def test_150_requests_share_40_connections_and_none_fails(tmp_path: Path) -> Non
         environment = {"DATABASE_URL": server.create("crowd"), "DATA_DIR": str(tmp_path), "DATABASE_POOL_SIZE": "30"}
         migrate(config.load(environment))
         token = OwnIssuer(config.load(environment)).issue("test", SCOPES, 3600)
-        # 4 workers × 30 connections would be three times what the server grants.
+        # 4 workers of 30 connections would be three times what the server grants.
         service = Gunicorn(tmp_path / "log", **environment, WEB_WORKERS="4", WEB_THREADS="40")
         client = HttpClient(service.port, token)
 

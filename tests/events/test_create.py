@@ -79,7 +79,8 @@ def test_snake_case_keys_are_stored_as_camel_case_and_data_keys_are_left_alone(c
     sent = (
         f'{{"event_header": {{"uuid": "{event_id}", "event_name": "Loan", "event_type": "LoanCreated",'
         ' "created_date": 1700000000000, "saved_date": "1700000000000"}, "entities": [{"entity_header":'
-        f' {{"entity_id": "{event_id}", "entity_type": "Loan", "created_at": "2024-01-01", "updated_at": "2024-01-02"}},'
+        f' {{"entity_id": "{event_id}", "entity_type": "Loan", "created_at": "2024-01-01",'
+        ' "updated_at": "2024-01-02"},'
         ' "loan_amount": 12345678901234567890123.000001, "entity_id": "data", "nested": {"entity_header": 1}}]}'
     )
     assert client.post("/api/v1/events", body=sent).status == 200
@@ -154,7 +155,7 @@ def test_every_json_content_type_is_right(client: Client, content_type: str | No
 
 
 def test_text_of_every_script_survives(client: Client) -> None:
-    entity = an_entity("Füße/日本/🚗%2F " + str(uuid.uuid4()), **{"ключ": "значение 🚗", "emoji": "\U0001f697"})
+    entity = an_entity("Füße/日本/🚗%2F " + str(uuid.uuid4()), ключ="значение 🚗", emoji="\U0001f697")
     event = an_event(entity, eventName="Änderung")
     event_id = client.post("/api/v1/events", json=event).json()["event_id"]
     assert client.get(f"/api/v1/events/{event_id}").json()["event"] == event

@@ -126,11 +126,6 @@ def test_a_migration_that_fails_leaves_nothing_half_done_and_is_run_again(
     assert {"first_half", "second_half"} <= tables_of(empty)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="without client_connection_check_interval PostgreSQL goes on with the statement of a client that is gone",
-)
 def test_a_process_that_is_killed_in_the_middle_leaves_nothing_half_done_and_no_lock(
     empty: str, tmp_path: Path
 ) -> None:
