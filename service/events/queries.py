@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from service.database import Cursor
@@ -10,8 +11,8 @@ from service.database import Cursor
 
 def store_events(cursor: Cursor, batch_id: str, incoming: str) -> list[tuple[bool, bool, list[str]]]:
     """Store a batch of events (see `store_events` in 0001_events.sql): stored, identical and outcomes of each."""
-    cursor.execute("SELECT is_stored, is_identical, outcomes FROM store_events(%s, %s)", (batch_id, incoming))
-    return cursor.fetchall()
+    cursor.execute("SELECT turn, is_stored, is_identical, outcomes FROM store_events(%s, %s)", (batch_id, incoming))
+    return [row[1:] for row in sorted(cursor.fetchall(), key=itemgetter(0))]
 
 
 def read_every_table(cursor: Cursor) -> None:
