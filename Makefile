@@ -28,7 +28,7 @@ check: $(VENV)/dev  ## format, lint, types, schemas and security of workflows
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker/compose.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker/compose.yaml tests/docker/compose.emulator.yaml
 	$(BIN)/zizmor --offline --quiet .github
 
 .PHONY: format
@@ -37,7 +37,7 @@ format: $(VENV)/dev  ## rewrite the code in the house's format
 	$(BIN)/ruff check --fix .
 
 .PHONY: bench
-bench: $(VENV)/dev  ## benchmarks beside their floors and peers, as one table
+bench: $(VENV)/image  ## benchmarks beside their floors and peers, as one table
 	$(BIN)/python -m tests.bench $(ARGS)
 
 .PHONY: image
@@ -47,11 +47,12 @@ image:  ## build the image that runs in Docker and on Lambda
 .PHONY: up
 up: image  ## start the image with its database in Docker, on port 8080
 	docker compose version >/dev/null 2>&1 && c="docker compose" || c=docker-compose; \
-	$$c --file docker/compose.yaml up
+	$$c --project-name headgate --file docker/compose.yaml up
 
 .PHONY: lock
 lock: $(VENV)/dev  ## write the lock files anew from requirements*.in
 	$(LOCK) --upgrade requirements.in -o requirements.txt
+	$(LOCK) --upgrade requirements-image.in -o requirements-image.txt
 	$(LOCK) --upgrade requirements-local.in -o requirements-local.txt
 	$(LOCK) --upgrade requirements-dev.in -o requirements-dev.txt
 
@@ -69,4 +70,9 @@ $(VENV)/local: $(VENV)/bin/python requirements.txt requirements-local.txt
 
 $(VENV)/dev: $(VENV)/local requirements-dev.txt
 	$(PIP_INSTALL) -r requirements-dev.txt
+	@touch $@
+
+# Needs a C compiler.
+$(VENV)/image: $(VENV)/dev requirements-image.txt
+	$(PIP_INSTALL) -r requirements-image.txt
 	@touch $@

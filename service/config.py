@@ -78,7 +78,7 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 8080
     workers: int = 2
-    threads: int = 16
+    threads: int = 32
     graceful_seconds: int = 25
     is_lambda: bool = False
 
@@ -105,7 +105,7 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         host=read.host("HOST", "127.0.0.1"),
         port=read.integer("PORT", 8080, 1, 65535),
         workers=read.integer("WEB_WORKERS", 2, 1, 64),
-        threads=read.integer("WEB_THREADS", 16, 1, 256),
+        threads=read.integer("WEB_THREADS", 32, 1, 256),
         graceful_seconds=read.integer("GRACEFUL_SECONDS", 25, 1, 900),
         is_lambda=is_lambda,
     )

@@ -79,13 +79,18 @@ class Timestamp(fields.Field[datetime]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> datetime:
         try:
-            if isinstance(value, str):
-                return _from_milliseconds(int(value)) if _MILLISECONDS.fullmatch(value) else _from_iso(value)
-            if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
-                return _from_milliseconds(value)
-        except (ValueError, OverflowError):
-            pass
-        raise ValidationError("Must be an RFC 3339 date or epoch milliseconds")
+            return parse_timestamp(value)
+        except (TypeError, ValueError, OverflowError):
+            raise ValidationError("Must be an RFC 3339 date or epoch milliseconds") from None
+
+
+def parse_timestamp(value: Any) -> datetime:
+    """Return the UTC moment that a `Timestamp` stands for. Raises `TypeError`, `ValueError` or `OverflowError`."""
+    if isinstance(value, str):
+        return _from_milliseconds(int(value)) if _MILLISECONDS.fullmatch(value) else _from_iso(value)
+    if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+        return _from_milliseconds(value)
+    raise TypeError(value)
 
 
 def _from_milliseconds(value: int | Decimal) -> datetime:

@@ -12,6 +12,7 @@ from marshmallow import ValidationError
 
 from service.documents import Document, members, parse, parse_array
 from service.errors import Invalid, violation
+from service.events.plain import read_plain
 from service.events.schemas import ENTITY_RULES, Event, StrictEvent
 from service.validation import load, rfc3339, violations_of
 
@@ -52,6 +53,9 @@ def read_event(document: Document, is_strict: bool) -> ReadyEvent:
     """Check one event. Raises `Invalid` with every violation and its path."""
     if document.violations:
         raise Invalid(document.violations, error=INVALID)
+    if not is_strict and (plain := read_plain(document.value)):
+        event_id, entities, row = plain
+        return ReadyEvent(event_id, entities, f'{row},"event":{document.text}')
     document = _in_camel_case(document)
     if document.violations:
         raise Invalid(document.violations, error=INVALID)

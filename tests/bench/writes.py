@@ -13,7 +13,7 @@ from tests.bench.samples import CONTEXT, car_event, invocation
 from tests.bench.servers import Databases, lambda_environment
 from tests.bench.turns import Contender, say, take_turns
 
-OURS, FLOOR, FUNCTION = "handler()", "one bare statement", "bare store_events()"
+OURS, FLOOR, TUNED, FUNCTION = "handler()", "bare psycopg2", "tuned bare psycopg2", "bare store_events()"
 ONE_AT_MOST = 2.0
 SIZES = {100: 1.5, 1000: 1.4}  # events in a batch, and the target of it
 
@@ -61,15 +61,17 @@ def _measure(
             if answer["statusCode"] != 200 or '"success":true' not in answer["body"]:
                 raise RuntimeError(f"the handler answered {answer}")
 
-        least = (
-            Contender(FLOOR, lambda: floor.one_arguments(events(FLOOR)[0]), floor.store_one)
+        contenders = [
+            Contender(OURS, request, handle),
+            Contender(FLOOR, lambda: floor.plain_arguments(events(FLOOR)), floor.store_plain),
+            Contender(TUNED, lambda: floor.one_arguments(events(TUNED)[0]), floor.store_one)
             if size == 1
-            else Contender(FLOOR, lambda: floor.many_arguments(events(FLOOR)), floor.store_many)
-        )
-        function = Contender(FUNCTION, lambda: bare.function_arguments(events(FUNCTION)), bare.call_function)
-        spreads = take_turns([Contender(OURS, request, handle), least, function], rounds)
+            else Contender(TUNED, lambda: floor.many_arguments(events(TUNED)), floor.store_many),
+            Contender(FUNCTION, lambda: bare.function_arguments(events(FUNCTION)), bare.call_function),
+        ]
+        spreads = take_turns(contenders, rounds)
         lambda_handler._app().extensions["database"].close()
     return [
         Row(name, "ms", spreads[OURS], FLOOR, spreads[FLOOR], ratio_at_most=target),
-        Row(name, "ms", spreads[OURS], FUNCTION, spreads[FUNCTION]),
+        *(Row(name, "ms", spreads[OURS], other, spreads[other]) for other in (TUNED, FUNCTION)),
     ]
