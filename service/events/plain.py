@@ -1,8 +1,8 @@
 """The event as nearly every client sends it, read without a schema: in camelCase, complete, its dates as text.
 
 It accepts only what `schemas.Event` accepts, with the same result (a property test compares them), and has no opinion
-on the rest: that goes to the schema, which knows the words for what is wrong. The schema takes about twenty times as
-long, which decides whether a batch takes one and a half or three times as long as its statement.
+on the rest: that goes to the schema, which knows the words for what is wrong. For an event of a large batch the schema
+takes as long as PostgreSQL (docs/decisions/2026-11-21-ordinary-events-without-a-schema.md).
 """
 
 from __future__ import annotations
