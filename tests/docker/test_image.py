@@ -23,6 +23,7 @@ from tests.transports import ROOT, HttpClient
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
 MEGABYTE = 1_000_000
+LOCKED = ("requirements.txt", "requirements-image.txt")
 LIMIT = 120 * MEGABYTE
 
 WITHOUT_BYTECODE = """
@@ -86,7 +87,7 @@ def test_exactly_the_locked_packages_are_installed(image: str) -> None:
     code = "from importlib.metadata import distributions\nfor d in distributions(): print(d.name, d.version)"
     installed = {line.lower().replace("_", "-") for line in python(image, code).splitlines()}
     locked = re.findall(
-        r"^([a-z0-9_.-]+)==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE | re.IGNORECASE
+        r"^([a-z0-9_.-]+)==(\S+)", "".join((ROOT / name).read_text() for name in LOCKED), re.MULTILINE | re.IGNORECASE
     )
     assert installed == {f"{name} {version}".lower().replace("_", "-") for name, version in locked}
     names = {line.split()[0] for line in installed}
