@@ -132,3 +132,9 @@ def test_the_reason_of_an_outage_names_no_values(database: Database) -> None:
     with pytest.raises(ServiceUnavailable) as failure:
         database.statement(lambda cursor: cursor.execute("SELECT * FROM no_such_table WHERE secret = 'hunter2'"))
     assert failure.value.reason == "UndefinedTable (SQLSTATE 42P01)"
+
+
+def test_a_connection_that_is_left_in_a_transaction_is_not_kept(database: Database) -> None:
+    pid = database.statement(backend_pid)
+    database.statement(lambda cursor: cursor.execute("BEGIN"))
+    assert database.statement(backend_pid) != pid

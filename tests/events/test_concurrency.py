@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import random
 import uuid
 from collections import Counter
 from collections.abc import Callable
@@ -11,8 +14,13 @@ from typing import Any
 
 import pytest
 
-from service import config
+from service import config, deadline
+from service.config import Config
+from service.database import Database
 from service.database.schema import migrate
+from service.documents import parse
+from service.events.documents import ReadyEvent, read_event
+from service.events.service import EventStore, Stored
 from service.security.issuer import OwnIssuer
 from tests.conftest import SCOPES
 from tests.events.samples import an_entity, an_event
@@ -83,6 +91,31 @@ def test_batches_with_the_same_uuids_in_opposite_orders_store_each_once(http: Ht
     assert statuses == {200: 40, 409: 19 * 40}
     ids = [event["eventHeader"]["uuid"] for event in events]
     assert rows("SELECT count(*) FROM event_entities WHERE event_id = ANY (%s)", ids) == [(40,)]
+
+
+@pytest.mark.parametrize("shared", ["events", "entities"])
+def test_large_batches_in_any_order_wait_for_each_other_and_do_not_deadlock(settings: Config, shared: str) -> None:
+    """Eight sessions at once, each its own statement: what two workers of gunicorn seldom bring about."""
+    database = Database(dataclasses.replace(settings, database=dataclasses.replace(settings.database, pool_size=8)))
+    store = EventStore(database)
+    shuffle = random.Random(7).shuffle
+
+    def batch(names: list[str]) -> list[ReadyEvent]:
+        names = names.copy()
+        shuffle(names)
+        sent = [an_event(an_entity(name), event_id=name if shared == "events" else None) for name in names]
+        return [read_event(parse(json.dumps(event)), is_strict=False) for event in sent]
+
+    def send(events: list[ReadyEvent]) -> int:
+        deadline.start(60)
+        return sum(isinstance(result, Stored) for result in store.store_each(events))
+
+    for _ in range(2):
+        names = [str(uuid.uuid4()) for _ in range(1500)]
+        batches = [batch(names) for _ in range(8)]
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(send, batches)) == [1500] * 8
+    database.close()
 
 
 def test_150_requests_share_40_connections_and_none_fails(tmp_path: Path) -> None:
