@@ -15,6 +15,10 @@ def store_events(cursor: Cursor, batch_id: str, incoming: str) -> list[tuple[boo
     return [row[1:] for row in sorted(cursor.fetchall(), key=itemgetter(0))]
 
 
+# Where a page begins: behind the row of this moment, event id and position in the event (see `pages.Key`).
+Key = tuple[datetime, str, int]
+
+
 def read_every_table(cursor: Cursor) -> None:
     """Read one row's worth of each table. Raises `psycopg2.Error` where one is missing."""
     cursor.execute(
@@ -64,10 +68,6 @@ def entity(cursor: Cursor, entity_type: str, entity_id: str) -> str | None:
         (entity_type, entity_id),
     )
     return _first(cursor)
-
-
-# Where a page begins: behind the last row of the page before it, by moment, event id and position in the event.
-Key = tuple[datetime, str, int]
 
 
 def events(

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 import uuid
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, Flask, Response, current_app, jsonify, request, url_for
+from flask import Blueprint, Flask, Response, current_app, jsonify, request
 
-from service import inputs
+from service import inputs, pages
 from service.config import Config
 from service.database import get_database
 from service.documents import Document, parse, parse_array
@@ -27,6 +24,8 @@ from service.security import public, requires
 from service.validation import load, rfc3339
 
 ALL_PROCESSED = "All events processed successfully"
+
+_BULK_QUERY, _LIST_QUERY, _HISTORY_QUERY = BulkQuery(), EventListQuery(), HistoryQuery()
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +59,7 @@ def create() -> Response:
 def create_many() -> tuple[Response, int]:
     """Store many events, each for itself, or all or none with `?atomic=true`."""
     started = time.perf_counter()
-    is_atomic = load(BulkQuery(), request.args)["atomic"]
+    is_atomic = load(_BULK_QUERY, request.args)["atomic"]
     attempts = [_read(document) for document in _documents()]
     ready = [attempt for attempt in attempts if isinstance(attempt, ReadyEvent)]
     outcomes: Iterator[Stored | Exception | None]
@@ -175,16 +174,16 @@ def show(event_id: str) -> Response:
 @requires("events:read")
 def index() -> Response:
     """List events, newest first."""
-    query = load(EventListQuery(), request.args)
+    query = load(_LIST_QUERY, request.args)
     rows = get_database().statement(
         queries.events,
         query.get("type"),
         query.get("since"),
         query.get("until"),
-        _decode_cursor(query.get("cursor")),
+        pages.decode_cursor(query.get("cursor")),
         query["limit"] + 1,
     )
-    return _page(
+    return pages.answer(
         "events",
         [
             {
@@ -197,7 +196,7 @@ def index() -> Response:
             }
             for event_id, name, event_type, created, saved, received in rows
         ],
-        [(received, event_id, 0) for event_id, *_, received in rows],
+        [pages.Key(received, event_id, 0) for event_id, *_, received in rows],
         query["limit"],
     )
 
@@ -214,12 +213,12 @@ def show_entity(entity_type: str, entity_id: str) -> Response:
 @requires("events:read")
 def show_history(entity_type: str, entity_id: str) -> Response:
     """List the events that touched an entity, newest first."""
-    query = load(HistoryQuery(), request.args)
-    after = _decode_cursor(query.get("cursor"))
+    query = load(_HISTORY_QUERY, request.args)
+    after = pages.decode_cursor(query.get("cursor"))
     rows = get_database().statement(queries.history, entity_type, entity_id, after, query["limit"] + 1)
     if not rows and after is None:
         raise NotFound(f"No event has spoken of {entity_type} '{entity_id}'")
-    return _page(
+    return pages.answer(
         "events",
         [
             {
@@ -231,7 +230,7 @@ def show_history(entity_type: str, entity_id: str) -> Response:
             }
             for event_id, name, event_type, outcome, received, _ in rows
         ],
-        [(received, event_id, position) for event_id, _, _, _, received, position in rows],
+        [pages.Key(received, event_id, position) for event_id, _, _, _, received, position in rows],
         query["limit"],
     )
 
@@ -240,29 +239,3 @@ def _json(text: str | None, missing: str) -> Response:
     if text is None:
         raise NotFound(missing)
     return Response(text, mimetype="application/json")
-
-
-def _page(name: str, items: list[dict[str, Any]], keys: list[queries.Key], limit: int) -> Response:
-    """Answer with one page of a list that was read one row further, to know whether another follows."""
-    response = jsonify({name: items[:limit]})
-    if len(items) > limit:
-        arguments = request.args.to_dict() | (request.view_args or {}) | {"cursor": _encode_cursor(keys[limit - 1])}
-        response.headers["Link"] = f'<{url_for(str(request.endpoint), **arguments)}>; rel="next"'
-    return response
-
-
-def _encode_cursor(key: queries.Key) -> str:
-    moment, *rest = key
-    return urlsafe_b64encode(json.dumps([moment.isoformat(), *rest]).encode()).decode().rstrip("=")
-
-
-def _decode_cursor(cursor: str | None) -> queries.Key | None:
-    if cursor is None:
-        return None
-    try:
-        moment, event_id, position = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if not (isinstance(event_id, str) and "\0" not in event_id and isinstance(position, int)):
-            raise ValueError(cursor)
-        return datetime.fromisoformat(moment), event_id, position
-    except (ValueError, TypeError, RecursionError):
-        raise Invalid([violation("cursor", "Must be the cursor of a Link header")]) from None

@@ -1,0 +1,48 @@
+"""Lists, page by page: a page begins behind the last row of the page before it (keyset), wherever others insert."""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from flask import Response, jsonify, request, url_for
+
+from service.errors import Invalid, violation
+
+
+class Key(NamedTuple):
+    """Where a row stands in its list: its moment, its id, and its position among rows that share both."""
+
+    moment: datetime
+    id: str
+    position: int
+
+
+def answer(name: str, items: list[dict[str, Any]], keys: list[Key], limit: int) -> Response:
+    """Answer with one page of a list that was read one row further, to know whether another follows (RFC 8288)."""
+    response = jsonify({name: items[:limit]})
+    if len(items) > limit:
+        arguments = request.args.to_dict() | (request.view_args or {}) | {"cursor": encode_cursor(keys[limit - 1])}
+        response.headers["Link"] = f'<{url_for(str(request.endpoint), **arguments)}>; rel="next"'
+    return response
+
+
+def encode_cursor(key: Key) -> str:
+    """Return a key as the text of a query."""
+    text = json.dumps([key.moment.isoformat(), key.id, key.position])
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str | None) -> Key | None:
+    """Return the key in a query. Raises `Invalid` where it is none of ours."""
+    if cursor is None:
+        return None
+    try:
+        moment, row_id, position = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if not (isinstance(row_id, str) and "\0" not in row_id and isinstance(position, int)):
+            raise ValueError(cursor)
+        return Key(datetime.fromisoformat(moment), row_id, position)
+    except (ValueError, TypeError, RecursionError):
+        raise Invalid([violation("cursor", "Must be the cursor of a Link header")]) from None
