@@ -49,7 +49,7 @@ def handler(event: Any, context: Any) -> Any:
 
 def _dispatch(event: Event, settings: config.Config) -> Any:
     if event.get("command") == "migrate":
-        return {"applied": migrate(settings)}
+        return {"applied": migrate(settings, deadline.remaining())}
     if "job" in event:
         return _run(event)
     if isinstance(event.get("detail"), dict):

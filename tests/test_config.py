@@ -143,7 +143,7 @@ def test_a_secret_may_name_the_user() -> None:
     assert load(environ).database.user is None
 
 
-def test_the_names_of_the_second_seed_are_read() -> None:
+def test_the_short_names_of_the_variables_are_read() -> None:
     environ = {"DB_HOST": "db", "DB_PORT": "6432", "DB_NAME": "app", "DB_USER": "me", "DB_PASSWORD": " s "}
     assert load(environ).database == DatabaseConfig(
         host="db", port=6432, name="app", user="me", password=" s ", tls="prefer"

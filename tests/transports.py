@@ -22,6 +22,7 @@ from urllib.parse import parse_qsl, urlsplit
 from tests.postgres import free_port
 
 ROOT = Path(__file__).parent.parent
+START_SECONDS = 20
 Headers = dict[str, str]
 
 
@@ -260,6 +261,19 @@ def event_alb_multi(*args: Any, **kwargs: Any) -> dict[str, Any]:
     return event_alb(*args, is_multi=True, **kwargs)
 
 
+def wait_until_up(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Wait until a server answers; stop it and show its log where it does not."""
+    expires_at = time.monotonic() + START_SECONDS
+    while time.monotonic() < expires_at and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)
+    process.kill()
+    raise RuntimeError(f"the server did not start:\n{log.read_text()}")
+
+
 class Gunicorn:
     """The service under gunicorn, with the settings of the image. Its whole output is in `log`."""
 
@@ -274,17 +288,7 @@ class Gunicorn:
             stdout=self._output,
             stderr=subprocess.STDOUT,
         )
-        self._wait_until_up()
-
-    def _wait_until_up(self) -> None:
-        expires_at = time.monotonic() + 20
-        while time.monotonic() < expires_at and self._process.poll() is None:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=2):
-                    return
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.05)
-        raise RuntimeError(f"gunicorn did not start:\n{self.log.read_text()}")
+        wait_until_up(self._process, self.port, log)
 
     @property
     def pid(self) -> int:

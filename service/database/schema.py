@@ -23,7 +23,7 @@ from service.database.failures import unavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK_KEY = 0x68656164  # "head"
-STATEMENT_SECONDS = 3600.0
+PATIENCE_SECONDS = 3600.0
 
 log = logging.getLogger(__name__)
 
@@ -42,15 +42,15 @@ def applied(cursor: Any) -> list[str]:
     return [row[0] for row in cursor.fetchall()]
 
 
-def migrate(config: Config) -> list[str]:
-    """Run the migrations that have not run yet, one transaction each; return their ids.
+def migrate(config: Config, seconds: float = PATIENCE_SECONDS) -> list[str]:
+    """Run the migrations that have not run yet, one transaction each, within `seconds`; return their ids.
 
     Raises `ServiceUnavailable` when the database cannot be reached, `psycopg2.Error` when a migration fails.
     """
     from yoyo import read_migrations
 
-    deadline.start(STATEMENT_SECONDS)
-    connector = Connector(config.database, STATEMENT_SECONDS)
+    deadline.start(seconds)
+    connector = Connector(config.database, seconds)
     try:
         guard = connector.connect()
     except psycopg2.Error as error:

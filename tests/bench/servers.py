@@ -7,9 +7,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,9 +16,8 @@ from service.database.schema import migrate
 from service.security.issuer import OwnIssuer
 from tests.bench.samples import CLAIMS
 from tests.postgres import Postgres, free_port
-from tests.transports import ROOT, Gunicorn
+from tests.transports import ROOT, START_SECONDS, Gunicorn, wait_until_up
 
-START_SECONDS = 20
 WORKERS = "2"
 # Durable, as in production. What is set keeps checkpoints and new WAL files out of a run of a few minutes: a server
 # that has run for a day recycles its files, a new one makes each anew and waits for the disk.
@@ -113,15 +109,7 @@ class Uvicorn:
             stdout=self._output,
             stderr=subprocess.STDOUT,
         )
-        expires_at = time.monotonic() + START_SECONDS
-        while time.monotonic() < expires_at and self._process.poll() is None:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=2):
-                    return
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.05)
-        self.stop()
-        raise RuntimeError(f"uvicorn did not start:\n{log.read_text()}")
+        wait_until_up(self._process, self.port, log)
 
     @property
     def pid(self) -> int:
