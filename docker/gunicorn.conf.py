@@ -1,6 +1,7 @@
 """gunicorn's settings, for `make run` and for the image. What can be changed stands in docs/configuration.md."""
 
 import logging
+import re
 import select
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from service.config import NO_DATABASE, ConfigError, load
 from service.logs import formatter
 
 LINGER_MS = 10
+
+_INVALID_REQUEST = re.compile("(Invalid request from ip=[^ ]*): .*", re.DOTALL)
 
 try:
     _settings = load()
@@ -58,6 +61,10 @@ class Logger(GunicornLogger):
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(formatter())
         self.error_log.handlers[:] = [handler]
+
+    def warning(self, msg, *args, **kwargs):
+        """Log a warning. A request that is no HTTP is not quoted: the broken line may be the one with the token."""
+        super().warning(_INVALID_REQUEST.sub(r"\1", msg), *args, **kwargs)
 
     def access(self, *_):
         """Log nothing."""
