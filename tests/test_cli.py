@@ -288,6 +288,8 @@ def own_data_dir() -> Iterator[Path]:
 
 
 def try_out(curl: str) -> dict[str, Any]:
+    if not shutil.which("curl"):
+        pytest.skip("curl is not installed")
     result = subprocess.run(["bash", "-c", curl], capture_output=True, text=True, timeout=30)
     assert (result.returncode, result.stderr) == (0, "")
     answer: dict[str, Any] = json.loads(result.stdout)
@@ -299,7 +301,6 @@ def postmaster(data_dir: Path) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 def test_run_serves_stops_clean_and_keeps_its_data(own_data_dir: Path, tmp_path: Path) -> None:
     with Run(tmp_path / "first", DATA_DIR=str(own_data_dir)) as first:
         curl = first.curl()
