@@ -11,14 +11,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 import psycopg2
 
-from service import __version__, config, logs
+from service import __version__, config, logs, times
 from service.config import Config, ConfigError
 from service.database import embedded
 from service.database.schema import migrate as run_migrations
@@ -156,7 +155,7 @@ def _wait_until_ready(server: subprocess.Popen[bytes], url: str) -> None:
 
 
 def _sample_request(settings: Config, url: str) -> str:
-    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    now = times.now("seconds")
     event = {
         "eventHeader": {"eventName": "Car Created", "eventType": "CarCreated", "createdDate": now},
         "entities": [

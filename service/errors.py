@@ -14,13 +14,12 @@ Raise these anywhere; only the handlers at the bottom know HTTP. A 5xx never car
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from flask import Flask, Response, current_app, jsonify
 from werkzeug.exceptions import HTTPException
 
-from service import logs
+from service import logs, times
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +132,7 @@ def body(status: int, error: str, message: str, details: dict[str, Any] | None =
         "error": error,
         "message": message,
         "status": status,
-        "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "timestamp": times.now("milliseconds"),
         "requestId": logs.request_id(),
     }
     if details is not None:

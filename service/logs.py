@@ -16,6 +16,7 @@ from flask import Flask, Response, g, request
 from pythonjsonlogger.json import JsonFormatter
 
 from service import gateway
+from service.times import rfc3339
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +33,7 @@ class Formatter(JsonFormatter):
         super().__init__("%(levelname)s %(name)s %(message)s", rename_fields={"levelname": "level", "name": "logger"})
 
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
-        moment = datetime.fromtimestamp(record.created, UTC)
-        log_data["timestamp"] = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        log_data["timestamp"] = rfc3339(datetime.fromtimestamp(record.created, UTC), "milliseconds")
         super().add_fields(log_data, record, message_dict)
         log_data["requestId"] = request_id()
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields
 
+from service import times
 from service.errors import Invalid, violation
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -112,8 +113,8 @@ def _from_iso(text: str) -> datetime:
 
 
 def rfc3339(moment: datetime | None) -> str | None:
-    """Return a UTC moment as text, such as `2024-01-15T10:30:00Z`."""
-    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+    """Return a moment that may be missing as text."""
+    return None if moment is None else times.rfc3339(moment)
 
 
 def load(schema: Schema, value: Any, error: str | None = None) -> Any:

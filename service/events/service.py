@@ -55,11 +55,11 @@ class _Ticket:
 class EventStore:
     """Writes events. Safe to share between threads."""
 
-    def __init__(self, database: Database, writers: int = 1) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
         self._waiting: deque[_Ticket] = deque()
-        self._free_writers = writers
+        self._is_writing = False
 
     def store(self, event: ReadyEvent) -> Stored:
         """Store one event, in the company of those that other requests store now.
@@ -68,11 +68,10 @@ class EventStore:
         """
         ticket = _Ticket(event)
         with self._lock:
-            if self._free_writers:
-                self._free_writers -= 1
-                ticket.is_leader = True
-            else:
+            if self._is_writing:
                 self._waiting.append(ticket)
+            else:
+                self._is_writing = ticket.is_leader = True
         if not ticket.is_leader:
             self._wait(ticket)
         if ticket.is_leader:
@@ -106,8 +105,7 @@ class EventStore:
         finally:
             with self._lock:
                 successor = self._waiting.popleft() if self._waiting else None
-                if successor is None:
-                    self._free_writers += 1
+                self._is_writing = successor is not None
             if successor is not None:
                 successor.is_leader = True
                 successor.woken.release()
