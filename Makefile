@@ -54,6 +54,7 @@ lock: $(VENV)/dev  ## write the lock files anew from requirements*.in
 	$(LOCK) --upgrade requirements.in -o requirements.txt
 	$(LOCK) --upgrade requirements-image.in -o requirements-image.txt
 	$(LOCK) --upgrade requirements-local.in -o requirements-local.txt
+	$(LOCK) --upgrade --no-deps requirements-docs.in -o requirements-docs.txt
 	$(LOCK) --upgrade requirements-dev.in -o requirements-dev.txt
 
 .PHONY: clean
@@ -64,8 +65,9 @@ $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Headgate needs Python 3.11 or newer: make PYTHON=python3.13 ...")'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/local: $(VENV)/bin/python requirements.txt requirements-local.txt
+$(VENV)/local: $(VENV)/bin/python requirements.txt requirements-local.txt requirements-docs.txt
 	$(PIP_INSTALL) -r requirements.txt -r requirements-local.txt
+	$(PIP_INSTALL) --no-deps -r requirements-docs.txt
 	@touch $@
 
 $(VENV)/dev: $(VENV)/local requirements-dev.txt

@@ -5,15 +5,18 @@ Every variable stands in the table of `docs/configuration.md`; a test compares t
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from service.variables import Reader
+
 TLS_MODES = ("prefer", "require", "verify-ca", "verify-full", "disable", "allow")
 
+
+COGNITO_USER_SCOPE = "aws.cognito.signin.user.admin"  # of every access token that signing in gives
 
 NO_DATABASE = (
     "No database is configured: set DATABASE_URL, or AURORA_ENDPOINT with DATABASE_NAME, DATABASE_USER and"
@@ -57,6 +60,35 @@ class TokenConfig:
     issuer: str | None = None
     audiences: tuple[str, ...] = ("headgate",)
     jwks_url: str | None = None
+    user_scope: str = "user"  # what the token of a signed-in user grants
+    scope_prefix: str = ""  # what stands before the scopes of routes
+
+
+@dataclass(frozen=True)
+class CognitoConfig:
+    """The user pool that keeps the accounts, and the client that signs users in."""
+
+    user_pool_id: str
+    client_id: str
+    client_secret: str | None = field(repr=False)
+
+    @property
+    def region(self) -> str:
+        return self.user_pool_id.partition("_")[0]
+
+    @property
+    def issuer(self) -> str:
+        return f"https://cognito-idp.{self.region}.amazonaws.com/{self.user_pool_id}"
+
+
+@dataclass(frozen=True)
+class FunctionConfig:
+    """The Lambda function that this process is."""
+
+    name: str
+    version: str | None
+    memory_mb: int
+    runtime: str | None
 
 
 @dataclass(frozen=True)
@@ -65,6 +97,9 @@ class Config:
 
     database: DatabaseConfig = DatabaseConfig()
     tokens: TokenConfig = TokenConfig()
+    cognito: CognitoConfig | None = None
+    function: FunctionConfig | None = None
+    environment: str = "local"
     commit: str | None = None
     data_dir: Path = Path(".data")
     strict_events: bool = False
@@ -80,16 +115,23 @@ class Config:
     workers: int = 2
     threads: int = 32
     graceful_seconds: int = 25
-    is_lambda: bool = False
+
+    @property
+    def is_lambda(self) -> bool:
+        return self.function is not None
 
 
 def load(environ: Mapping[str, str] | None = None) -> Config:
     """Read the environment (or `environ`), or raise one `ConfigError` that lists all that is wrong."""
-    read = _Reader(os.environ if environ is None else environ)
-    is_lambda = read.text("AWS_LAMBDA_FUNCTION_NAME") is not None
+    read = Reader(os.environ if environ is None else environ)
+    function = _function(read)
+    cognito = _cognito(read)
     config = Config(
-        database=_database(read, is_lambda),
-        tokens=_tokens(read, is_lambda),
+        database=_database(read, function is not None),
+        tokens=_tokens(read, cognito, function is not None),
+        cognito=cognito,
+        function=function,
+        environment=read.text("ENVIRONMENT") or ("local" if function is None else "unnamed"),
         commit=read.text("COMMIT"),
         data_dir=Path(read.text("DATA_DIR") or ".data").absolute(),
         strict_events=read.choice("EVENT_VALIDATION", ("structural", "strict")) == "strict",
@@ -107,7 +149,6 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         workers=read.integer("WEB_WORKERS", 2, 1, 64),
         threads=read.integer("WEB_THREADS", 32, 1, 256),
         graceful_seconds=read.integer("GRACEFUL_SECONDS", 25, 1, 900),
-        is_lambda=is_lambda,
     )
     if read.problems:
         raise ConfigError("The configuration cannot be used: " + "; ".join(read.problems) + ".")
@@ -119,7 +160,7 @@ def environment(**values: str | None) -> dict[str, str]:
     return {**os.environ, **{name: value for name, value in values.items() if value is not None}}
 
 
-def _database(read: _Reader, is_lambda: bool) -> DatabaseConfig:
+def _database(read: Reader, is_lambda: bool) -> DatabaseConfig:
     url = read.text("DATABASE_URL")
     aurora = read.text("AURORA_ENDPOINT")
     host = None if url else aurora or read.text("DB_HOST")
@@ -155,7 +196,7 @@ def _database(read: _Reader, is_lambda: bool) -> DatabaseConfig:
     )
 
 
-def _check_database_url(read: _Reader, url: str) -> None:
+def _check_database_url(read: Reader, url: str) -> None:
     """Refuse what libpq would read differently than it is meant, and then quote in an error: parts of the password."""
     _, _, rest = url.partition("://")
     authority = re.split("[/?#]", rest, maxsplit=1)[0]
@@ -165,83 +206,40 @@ def _check_database_url(read: _Reader, url: str) -> None:
         read.refuse("DATABASE_URL must have its user and password percent-encoded (@ as %40, / as %2F, % as %25)")
 
 
-def _tokens(read: _Reader, is_lambda: bool) -> TokenConfig:
-    issuer = read.url("TOKEN_ISSUER")
+def _tokens(read: Reader, cognito: CognitoConfig | None, is_lambda: bool) -> TokenConfig:
+    issuer = read.url("TOKEN_ISSUER") or (cognito.issuer if cognito else None)
     if is_lambda and not issuer:
-        read.refuse("TOKEN_ISSUER is missing (on Lambda the service cannot be its own issuer)")
+        read.refuse("TOKEN_ISSUER or COGNITO_USER_POOL_ID is missing (on Lambda the service cannot be its own issuer)")
+    audiences = read.words("TOKEN_AUDIENCE", () if cognito else ("headgate",))
     return TokenConfig(
         issuer=issuer,
-        audiences=read.words("TOKEN_AUDIENCE", ("headgate",)),
+        audiences=(cognito.client_id, *audiences) if cognito else audiences,
         jwks_url=read.url("TOKEN_JWKS_URL") or (f"{issuer.rstrip('/')}/.well-known/jwks.json" if issuer else None),
+        user_scope=COGNITO_USER_SCOPE if cognito else "user",
+        scope_prefix=read.text("TOKEN_SCOPE_PREFIX") or ("headgate/" if cognito else ""),
     )
 
 
-class _Reader:
-    """Reads variables by kind, and collects what is wrong with them."""
+def _cognito(read: Reader) -> CognitoConfig | None:
+    pool = read.text("COGNITO_USER_POOL_ID")
+    client = read.text("COGNITO_CLIENT_ID")
+    if pool and not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9]_[A-Za-z0-9]+", pool):
+        read.refuse("COGNITO_USER_POOL_ID must be the id of a user pool, such as eu-west-1_AbCdEfGhI")
+    if pool and not client:
+        read.refuse("COGNITO_CLIENT_ID is missing")
+    if client and not pool:
+        read.refuse("COGNITO_USER_POOL_ID is missing")
+    secret = read.verbatim("COGNITO_CLIENT_SECRET")
+    return CognitoConfig(pool, client, secret) if pool and client else None
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        self.problems: list[str] = []
 
-    def refuse(self, problem: str) -> None:
-        self.problems.append(problem)
-
-    def text(self, name: str) -> str | None:
-        return self._environ.get(name, "").strip() or None
-
-    def verbatim(self, name: str) -> str | None:
-        return self._environ.get(name) or None
-
-    def choice(self, name: str, choices: tuple[str, ...], default: str | None = None) -> str:
-        default = default or choices[0]
-        value = (self.text(name) or default).lower()
-        if value not in choices:
-            self.refuse(f"{name} must be one of {', '.join(choices)}")
-            return default
-        return value
-
-    def number(self, name: str, default: float, low: float, high: float) -> float:
-        text = self.text(name)
-        try:
-            value = default if text is None else float(text)
-        except ValueError:
-            value = math.nan
-        if not low <= value <= high:
-            self.refuse(f"{name} must be a number from {low:g} to {high:g}")
-            return default
-        return value
-
-    def integer(self, name: str, default: int, low: int, high: int) -> int:
-        value = self.number(name, default, low, high)
-        if value != int(value):
-            self.refuse(f"{name} must be a whole number")
-        return int(value)
-
-    def words(self, name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
-        return tuple((self.text(name) or "").replace(",", " ").split()) or default
-
-    def origins(self, name: str) -> tuple[str, ...]:
-        origins = self.words(name)
-        for origin in origins:
-            if not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?", origin):
-                self.refuse(f"{name} must list origins such as https://app.example.com, without wildcards or paths")
-                break
-        return origins
-
-    def host(self, name: str, default: str) -> str:
-        host = self.text(name) or default
-        if not re.fullmatch(r"[A-Za-z0-9._-]+", host):
-            self.refuse(f"{name} must be a host name or an IPv4 address")
-        return host
-
-    def base_path(self, name: str) -> str:
-        path = (self.text(name) or "").rstrip("/")
-        if path and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path):
-            self.refuse(f"{name} must be a path such as /headgate")
-        return path
-
-    def url(self, name: str) -> str | None:
-        url = self.text(name)
-        if url and not re.match(r"https://[^/]|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?(/|$)", url):
-            self.refuse(f"{name} must begin with https:// (http:// only for loopback)")
-        return url
+def _function(read: Reader) -> FunctionConfig | None:
+    name = read.text("AWS_LAMBDA_FUNCTION_NAME")
+    if name is None:
+        return None
+    return FunctionConfig(
+        name=name,
+        version=read.text("AWS_LAMBDA_FUNCTION_VERSION"),
+        memory_mb=read.integer("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 0, 0, 1_000_000),
+        runtime=read.text("AWS_EXECUTION_ENV"),
+    )

@@ -2,7 +2,8 @@
 
     ServiceError
     ├── BadRequest 400 ─ Unauthorized 401 ─ Forbidden 403 ─ NotFound 404 ─ Conflict 409
-    ├── PayloadTooLarge 413 ─ UnsupportedMediaType 415 ─ Invalid 422
+    ├── PreconditionFailed 412 ─ PayloadTooLarge 413 ─ UnsupportedMediaType 415 ─ Invalid 422
+    ├── TooManyRequests 429
     └── ServiceUnavailable 503
         └── ConnectionLost (database)
 
@@ -77,6 +78,11 @@ class Conflict(ServiceError):
     error = "Conflict"
 
 
+class PreconditionFailed(ServiceError):
+    status = 412
+    error = "Precondition Failed"
+
+
 class PayloadTooLarge(ServiceError):
     status = 413
     error = "Payload Too Large"
@@ -96,6 +102,16 @@ class Invalid(ServiceError):
     def __init__(self, violations: list[dict[str, str]], error: str | None = None) -> None:
         super().__init__(summary(violations), error=error, details={"errors": violations})
         self.violations = violations
+
+
+class TooManyRequests(ServiceError):
+    """More than is allowed in a time; allowed again after `seconds`."""
+
+    status = 429
+    error = "Too Many Requests"
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(message, headers={"Retry-After": str(seconds)}, retry_after=seconds)
 
 
 class ServiceUnavailable(ServiceError):

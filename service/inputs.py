@@ -1,12 +1,19 @@
-"""What a request may bring: paths that can name something, and bodies that are JSON."""
+"""What a request may bring: paths that can name something, queries and bodies as the route declares them, in JSON."""
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 from flask import Flask, Response, current_app, request
+from marshmallow import Schema
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from service import deadline
-from service.errors import BadRequest, NotFound, PayloadTooLarge, UnsupportedMediaType
+from service.documents import parse
+from service.errors import BadRequest, Invalid, NotFound, PayloadTooLarge, UnsupportedMediaType
+from service.operations import current_operation
+from service.validation import load
 
 DRAINED_BYTES = 32 * 1024 * 1024
 
@@ -22,6 +29,34 @@ def init_app(app: Flask) -> None:
 def _check_path() -> None:
     if "\0" in request.path:
         raise NotFound("Nothing has a name with the character NUL")
+
+
+def query() -> Any:
+    """Return the query of the current request, loaded by the schema that its route declares. Raises `Invalid`."""
+    schema = current_operation().query
+    if schema is None:
+        raise LookupError(f"the route {request.url_rule} declares no query")
+    return load(_instance(schema), request.args)
+
+
+def body() -> Any:
+    """Return the JSON body of the current request, loaded by the schema that its route declares.
+
+    Raises `Invalid` with every violation, `BadRequest` where it is no JSON, and what `json_text` raises.
+    """
+    operation = current_operation()
+    if not (isinstance(operation.body, type) and issubclass(operation.body, Schema)):
+        raise LookupError(f"the route {request.url_rule} declares no object as its body")
+    text = json_text()
+    document = parse("{}" if operation.is_body_optional and not text else text)
+    if document.violations:
+        raise Invalid(document.violations)
+    return load(_instance(operation.body), document.value)
+
+
+@cache
+def _instance(schema: type[Schema]) -> Schema:
+    return schema()
 
 
 def json_text() -> str:

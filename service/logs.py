@@ -20,7 +20,7 @@ from service.times import rfc3339
 
 log = logging.getLogger(__name__)
 
-QUIET_ROUTES = ("/health", "/ready")  # somebody asks every few seconds
+QUIET_ROUTES = ("/health", "/api/health", "/ready")  # somebody asks every few seconds
 
 _local = threading.local()
 _SAFE_ID = re.compile(r"[A-Za-z0-9._:=+/-]{1,128}", re.ASCII)

@@ -1,4 +1,8 @@
-"""Lists, page by page: a page begins behind the last row of the page before it (keyset), wherever others insert."""
+"""Lists, page by page.
+
+Of what partners send: a page begins behind the last row of the page before it (keyset), wherever others insert.
+Of what a person keeps: `?page=2&limit=20`, counted and cut by the query.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,28 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from flask import Response, jsonify, request, url_for
+from marshmallow import Schema, fields, validate
 
 from service.errors import Invalid, violation
+from service.validation import StrictSchema
+
+MAX_PAGE = 1_000_000
+
+
+class PageQuery(StrictSchema):
+    """Which page of a list, from 1 on, and how many rows it has."""
+
+    page = fields.Integer(load_default=1, validate=validate.Range(1, MAX_PAGE))
+    limit = fields.Integer(load_default=20, validate=validate.Range(1, 100))
+
+
+class Pagination(Schema):
+    """Which page of how many this is: `total` rows on `pages` pages of at most `limit` rows."""
+
+    page = fields.Integer(required=True)
+    limit = fields.Integer(required=True)
+    total = fields.Integer(required=True)
+    pages = fields.Integer(required=True)
 
 
 class Key(NamedTuple):

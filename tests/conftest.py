@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg2
 import pytest
@@ -18,7 +18,15 @@ from service.security.issuer import OwnIssuer
 from tests.postgres import Postgres
 from tests.transports import Client, Gunicorn, HttpClient, LambdaClient
 
-SCOPES = ("events:read", "events:write")
+SCOPES = ("events:read", "events:write", "items:read", "items:write", "platform:read")
+
+
+class Person(NamedTuple):
+    """A user of the service, with a token of their own."""
+
+    id: str
+    email: str
+    token: str
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +61,7 @@ def settings(environment: dict[str, str]) -> config.Config:
 
 @pytest.fixture(scope="session")
 def token(settings: config.Config) -> str:
-    """A token that may read and write events."""
+    """A token that grants every scope of the routes, and is no user's."""
     return OwnIssuer(settings).issue("test", SCOPES, 3600)
 
 
@@ -113,3 +121,22 @@ def rows(environment: dict[str, str]) -> Iterator[Any]:
 
     yield run
     connection.close()
+
+
+@pytest.fixture
+def new_user(rows: Any, settings: config.Config) -> Callable[..., Person]:
+    """Makes users without the way over HTTP, which takes a password's hash: `new_user(timezone="Asia/Tokyo")`."""
+
+    def make(timezone: str = "UTC") -> Person:
+        email = f"{uuid.uuid4().hex}@example.com"
+        ((user_id,),) = rows(
+            """
+            INSERT INTO users (email, first_name, last_name, timezone) VALUES (%s, 'Ada', 'Lovelace', %s)
+            RETURNING id
+            """,
+            email,
+            timezone,
+        )
+        return Person(user_id, email, OwnIssuer(settings).issue(user_id, ["user"], 3600))
+
+    return make

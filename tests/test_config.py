@@ -72,7 +72,7 @@ def test_one_error_names_everything_that_is_wrong() -> None:
 def test_on_lambda_a_database_and_an_issuer_are_needed() -> None:
     message = problem(LAMBDA)
     assert "DATABASE_URL or AURORA_ENDPOINT is missing" in message
-    assert "TOKEN_ISSUER is missing" in message
+    assert "TOKEN_ISSUER or COGNITO_USER_POOL_ID is missing" in message
     settings = load(LAMBDA | AURORA | {"TOKEN_ISSUER": "https://issuer.example.com/"})
     assert settings.is_lambda
     assert settings.database.pool_size == 1

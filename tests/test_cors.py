@@ -92,9 +92,9 @@ def test_each_origin_of_a_list_is_told_its_own_name_alone(open_to_two: Flask, or
 
 
 def test_an_answer_that_went_wrong_is_readable_too(open_to_two: Flask) -> None:
-    from service.security import public
+    from service.operations import PUBLIC, operation
 
-    @public
+    @operation(PUBLIC)
     def fail() -> str:
         raise RuntimeError("secret")
 

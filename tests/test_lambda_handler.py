@@ -220,7 +220,7 @@ def test_a_wrong_configuration_raises_for_every_event(
     handler: Any, monkeypatch: pytest.MonkeyPatch, event: Any
 ) -> None:
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "headgate")
-    with pytest.raises(ConfigError, match="TOKEN_ISSUER is missing"):
+    with pytest.raises(ConfigError, match="TOKEN_ISSUER or COGNITO_USER_POOL_ID is missing"):
         handler(event)
     monkeypatch.delenv("AWS_LAMBDA_FUNCTION_NAME")
 

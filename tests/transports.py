@@ -74,6 +74,12 @@ class Client:
     def post(self, target: str, **kwargs: Any) -> Answer:
         return self.request("POST", target, **kwargs)
 
+    def put(self, target: str, **kwargs: Any) -> Answer:
+        return self.request("PUT", target, **kwargs)
+
+    def delete(self, target: str, **kwargs: Any) -> Answer:
+        return self.request("DELETE", target, **kwargs)
+
 
 class HttpClient(Client):
     """HTTP/1.1 to a server, one connection a request."""

@@ -12,8 +12,9 @@ from marshmallow import ValidationError
 
 from service.documents import Document, members, parse, parse_array
 from service.errors import Invalid, violation
+from service.events.entity_rules import ENTITY_RULES
 from service.events.plain import read_plain
-from service.events.schemas import ENTITY_RULES, Event, StrictEvent
+from service.events.schemas import Event, StrictEvent
 from service.validation import load, rfc3339, violations_of
 
 INVALID = "Invalid event structure"

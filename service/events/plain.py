@@ -11,7 +11,7 @@ from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
-from service.events.schemas import ENTITY_RULES
+from service.events.entity_rules import ENTITY_RULES
 from service.validation import parse_timestamp, rfc3339
 
 _EVENT_KEYS = {"eventHeader", "entities"}

@@ -8,9 +8,10 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from flask import Blueprint, Flask, Response, current_app, jsonify, request
+from flask import Blueprint, Flask, Response, current_app, jsonify
 
 from service import inputs, pages
+from service.answers import as_json
 from service.config import Config
 from service.database import get_database
 from service.documents import Document, parse, parse_array
@@ -18,14 +19,43 @@ from service.errors import BadRequest, Invalid, NotFound, ServiceError, ServiceU
 from service.errors import body as error_body
 from service.events import queries
 from service.events.documents import INVALID, ReadyEvent, read_event, sent_id
-from service.events.schemas import BulkQuery, EventListQuery, HistoryQuery
+from service.events.schemas import (
+    BulkOutput,
+    BulkQuery,
+    EntityOutput,
+    Event,
+    EventHealth,
+    EventList,
+    EventListQuery,
+    EventOutput,
+    HistoryOutput,
+    HistoryQuery,
+    StoreOutput,
+)
 from service.events.service import EventStore, NotAllStored, Stored, conflict
-from service.security import public, requires
-from service.validation import load, rfc3339
+from service.operations import PUBLIC, Answer, ListOf, Throttle, operation
+from service.validation import rfc3339
 
 ALL_PROCESSED = "All events processed successfully"
 
-_BULK_QUERY, _LIST_QUERY, _HISTORY_QUERY = BulkQuery(), EventListQuery(), HistoryQuery()
+MANY = Throttle(rate=500, burst=1000)
+NEXT_PAGE = {"Link": 'The next page, rel="next", where there is one.'}
+EXAMPLE = {
+    "eventHeader": {"eventName": "Car Created", "eventType": "CarCreated", "createdDate": "2026-01-15T10:30:00Z"},
+    "entities": [
+        {
+            "entityHeader": {
+                "entityId": "CAR-1",
+                "entityType": "Car",
+                "createdAt": "2026-01-15T10:30:00Z",
+                "updatedAt": "2026-01-15T10:30:00Z",
+            },
+            "id": "CAR-1",
+            "make": "Tesla",
+            "model": "Model S",
+        }
+    ],
+}
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +71,14 @@ def init_app(app: Flask, config: Config) -> None:
 
 
 @events.post("/events")
-@requires("events:write")
+@operation(
+    "events:write",
+    throttle=MANY,
+    body=Event,
+    example=EXAMPLE,
+    answers={200: StoreOutput},
+    errors={409: "Another event has this id."},
+)
 def create() -> Response:
     """Store one event."""
     event = read_event(parse(inputs.json_text()), current_app.config["STRICT_EVENTS"])
@@ -55,11 +92,18 @@ def create() -> Response:
 
 
 @events.post("/events/bulk")
-@requires("events:write")
+@operation(
+    "events:write",
+    query=BulkQuery,
+    body=ListOf(Event, 100),
+    example=[EXAMPLE],
+    answers={200: BulkOutput},
+    errors={422: "The body is no list of events; or, with `atomic=true`, not all of them can be stored."},
+)
 def create_many() -> tuple[Response, int]:
     """Store many events, each for itself, or all or none with `?atomic=true`."""
     started = time.perf_counter()
-    is_atomic = load(_BULK_QUERY, request.args)["atomic"]
+    is_atomic = inputs.query()["atomic"]
     attempts = [_read(document) for document in _documents()]
     ready = [attempt for attempt in attempts if isinstance(attempt, ReadyEvent)]
     outcomes: Iterator[Stored | Exception | None]
@@ -150,7 +194,7 @@ def _store() -> EventStore:
 
 
 @events.get("/events/health")
-@public
+@operation(PUBLIC, answers={200: EventHealth, 503: Answer(EventHealth, description="Events cannot be stored now.")})
 def health() -> tuple[Response, int]:
     """Tell whether events can be stored now."""
     try:
@@ -163,18 +207,18 @@ def health() -> tuple[Response, int]:
 
 
 @events.get("/events/<path:event_id>")
-@requires("events:read")
+@operation("events:read", answers={200: EventOutput})
 def show(event_id: str) -> Response:
     """Return an event as it was sent, and what became of its entities."""
     found = get_database().statement(queries.event, event_id)
-    return _json(found, f"Event '{event_id}' does not exist")
+    return as_json(found, f"Event '{event_id}' does not exist")
 
 
 @events.get("/events")
-@requires("events:read")
+@operation("events:read", query=EventListQuery, answers={200: Answer(EventList, headers=NEXT_PAGE)})
 def index() -> Response:
     """List events, newest first."""
-    query = load(_LIST_QUERY, request.args)
+    query = inputs.query()
     rows = get_database().statement(
         queries.events,
         query.get("type"),
@@ -202,18 +246,18 @@ def index() -> Response:
 
 
 @events.get("/entities/<entity_type>/<path:entity_id>")
-@requires("events:read")
+@operation("events:read", answers={200: EntityOutput})
 def show_entity(entity_type: str, entity_id: str) -> Response:
     """Return the newest version of an entity."""
     found = get_database().statement(queries.entity, entity_type, entity_id)
-    return _json(found, f"{entity_type} '{entity_id}' does not exist")
+    return as_json(found, f"{entity_type} '{entity_id}' does not exist")
 
 
 @events.get("/entities/<entity_type>/<path:entity_id>/history")
-@requires("events:read")
+@operation("events:read", query=HistoryQuery, answers={200: Answer(HistoryOutput, headers=NEXT_PAGE)})
 def show_history(entity_type: str, entity_id: str) -> Response:
     """List the events that touched an entity, newest first."""
-    query = load(_HISTORY_QUERY, request.args)
+    query = inputs.query()
     after = pages.decode_cursor(query.get("cursor"))
     rows = get_database().statement(queries.history, entity_type, entity_id, after, query["limit"] + 1)
     if not rows and after is None:
@@ -233,9 +277,3 @@ def show_history(entity_type: str, entity_id: str) -> Response:
         [pages.Key(received, event_id, position) for event_id, _, _, _, received, position in rows],
         query["limit"],
     )
-
-
-def _json(text: str | None, missing: str) -> Response:
-    if text is None:
-        raise NotFound(missing)
-    return Response(text, mimetype="application/json")

@@ -1,17 +1,15 @@
-"""What an event must look like. The rules of each entity type hold where EVENT_VALIDATION=strict."""
+"""What an event must look like, and what the routes answer. What entities must look like: `entity_rules`."""
 
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
-from marshmallow import EXCLUDE, ValidationError, fields, validate
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
-from service.validation import Number, StrictSchema, Text, Timestamp
+from service.validation import StrictSchema, Text, Timestamp
 
 EVENT_TYPES = ("CarCreated", "LoanCreated", "LoanPaymentSubmitted", "CarServiceDone")
-LOAN_STATUSES = ("active", "paid_off", "defaulted", "cancelled")
-VIN = r"[A-HJ-NPR-Z0-9]{17}\Z"
+OUTCOMES = ("created", "updated", "stale", "unprojected")
 
 
 class EventHeader(StrictSchema):
@@ -70,111 +68,9 @@ class StrictEventHeader(EventHeader):
 
 
 class StrictEvent(Event):
-    """An event whose entities also keep the rules of their type (see `ENTITY_RULES`)."""
+    """An event whose entities also keep the rules of their type (see `entity_rules`)."""
 
     header = fields.Nested(StrictEventHeader, data_key="eventHeader", required=True)
-
-
-def _string(**kwargs: Any) -> fields.String:
-    return fields.String(required=True, **kwargs)
-
-
-def _cents(**kwargs: Any) -> Number:
-    return Number(low=0, places=2, required=True, **kwargs)
-
-
-class TextOrObject(fields.Field[Any]):
-    """A string, or an object with more about the same thing."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        if not isinstance(value, (str, dict)):
-            raise ValidationError("Must be a text or an object")
-        return value
-
-
-class Flag(fields.Field[bool]):
-    """`true` or `false`, and nothing that could pass for them."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
-        if not isinstance(value, bool):
-            raise ValidationError("Must be true or false")
-        return value
-
-
-class _EntityRules(StrictSchema):
-    id = Text(required=True, empty="Missing data for required field.")
-
-    class Meta:
-        unknown = EXCLUDE
-
-
-class Car(_EntityRules):
-    vin = _string(validate=validate.Regexp(VIN, error="Must be 17 of A-Z and 0-9, without I, O and Q"))
-    make = _string()
-    model = _string()
-    year = Number(1900, 2030, places=0, required=True)
-    color = _string()
-    mileage = Number(0, 999_999, places=0, required=True)
-    lastServiceDate = Timestamp(required=True)
-    totalBalance = Number(low=0, required=True)
-    lastLoanPaymentDate = Timestamp(required=True)
-    owner = TextOrObject(required=True)
-
-
-class Loan(_EntityRules):
-    carId = _string()
-    financialInstitution = TextOrObject(required=True)
-    balance = _cents()
-    lastPaidDate = Timestamp(required=True)
-    loanAmount = _cents()
-    interestRate = Number(0, 1, required=True)
-    termMonths = Number(1, 480, places=0, required=True)
-    startDate = Timestamp(required=True)
-    status = _string(validate=validate.OneOf(LOAN_STATUSES, error="Must be one of {choices}"))
-    monthlyPayment = _cents()
-
-
-class LoanPayment(_EntityRules):
-    loanId = _string()
-    amount = _cents()
-    paymentDate = Timestamp(required=True)
-
-
-class ServiceRecord(_EntityRules):
-    carId = _string()
-    serviceDate = Timestamp(required=True)
-    amountPaid = _cents()
-    dealerId = _string()
-    dealerName = _string()
-    mileageAtService = Number(low=0, required=True)
-    description = _string()
-
-
-class PartUsed(_EntityRules):
-    serviceId = _string()
-    partNumber = _string()
-    partName = _string()
-    quantity = Number(low=0, required=True)
-    cost = Number(low=0, required=True)
-
-
-class ServiceDetails(_EntityRules):
-    serviceId = _string()
-    carId = _string()
-    dealerId = _string()
-    dealerName = _string()
-    technicianId = _string()
-    technicianName = _string()
-    serviceNotes = _string()
-    warrantyWork = Flag(required=True)
-    partsUsed = fields.List(fields.Nested(PartUsed), required=True)
-
-
-# The types that have a table of their own (see 0001_events.sql), and their rules.
-ENTITY_RULES: dict[str, _EntityRules] = {
-    schema.__class__.__name__: schema
-    for schema in (Car(), Loan(), LoanPayment(), ServiceRecord(), ServiceDetails(), PartUsed())
-}
 
 
 class BulkQuery(StrictSchema):
@@ -198,3 +94,105 @@ class HistoryQuery(StrictSchema):
 
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 200))
     cursor = Text(limit=1000)
+
+
+class Outcome(Schema):
+    """What became of an entity: it was created or updated, was older than what is kept, or its type has no table."""
+
+    entityId = fields.String(required=True)
+    entityType = fields.String(required=True)
+    outcome = fields.String(required=True, validate=validate.OneOf(OUTCOMES))
+
+
+class StoreOutput(Schema):
+    """The event is stored."""
+
+    success = fields.Boolean(required=True)
+    message = fields.String(required=True)
+    event_id = fields.String(required=True)
+    entities = fields.List(fields.Nested(Outcome), required=True)
+
+
+class BulkResult(Schema):
+    """What became of one event of a batch, by its place in it."""
+
+    index = fields.Integer(required=True)
+    event_id = fields.String(required=True, allow_none=True)
+    status = fields.Integer(required=True)
+    entities = fields.List(fields.Nested(Outcome))
+    error = fields.String()
+    details = fields.Dict()
+
+
+class BulkOutput(Schema):
+    """What became of a batch; `results` are in the order of its events."""
+
+    success = fields.Boolean(required=True)
+    message = fields.String(required=True)
+    processedCount = fields.Integer(required=True)
+    failedCount = fields.Integer(required=True)
+    batchId = fields.UUID(required=True)
+    processingTimeMs = fields.Float(required=True)
+    results = fields.List(fields.Nested(BulkResult), required=True)
+
+
+class EventOutput(Schema):
+    """An event as it was sent, and what became of its entities."""
+
+    event_id = fields.String(required=True)
+    receivedAt = fields.DateTime(required=True)
+    event = fields.Dict(required=True)
+    entities = fields.List(fields.Nested(Outcome), required=True)
+
+
+class EventSummary(Schema):
+    """An event in a list."""
+
+    event_id = fields.String(required=True)
+    eventName = fields.String(required=True)
+    eventType = fields.String(required=True, allow_none=True)
+    createdDate = fields.DateTime(required=True, allow_none=True)
+    savedDate = fields.DateTime(required=True, allow_none=True)
+    receivedAt = fields.DateTime(required=True)
+
+
+class EventList(Schema):
+    """One page of events, newest first."""
+
+    events = fields.List(fields.Nested(EventSummary), required=True)
+
+
+class EntityOutput(Schema):
+    """The newest version of an entity, and the event that it came with."""
+
+    entityId = fields.String(required=True)
+    entityType = fields.String(required=True)
+    createdAt = fields.DateTime(required=True)
+    updatedAt = fields.DateTime(required=True)
+    version = fields.Integer(required=True)
+    event_id = fields.String(required=True)
+    entity = fields.Dict(required=True)
+
+
+class Touch(Schema):
+    """An event in the history of an entity."""
+
+    event_id = fields.String(required=True)
+    eventName = fields.String(required=True)
+    eventType = fields.String(required=True, allow_none=True)
+    outcome = fields.String(required=True, validate=validate.OneOf(OUTCOMES))
+    receivedAt = fields.DateTime(required=True)
+
+
+class HistoryOutput(Schema):
+    """One page of an entity's history, newest first."""
+
+    events = fields.List(fields.Nested(Touch), required=True)
+
+
+class EventHealth(Schema):
+    """Whether events can be stored now."""
+
+    status = fields.String(required=True, validate=validate.OneOf(("healthy", "unhealthy")))
+    message = fields.String(required=True)
+    database = fields.String(required=True, validate=validate.OneOf(("connected", "unavailable")))

@@ -1,23 +1,16 @@
-"""Who may call what. A view says which scope it needs, or that it is public; one that says neither is closed to all.
-
-@events.post("/events")
-@requires("events:write")
-def create(): ...
-"""
+"""Who may call what, as each view declares it (`operations`); one that declares nothing is closed to all."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
 from flask import Flask, current_app, g, request
 
 from service import gateway
 from service.config import Config
 from service.errors import Forbidden, Unauthorized
+from service.operations import PUBLIC, USER, declared_by
 from service.security.tokens import Verifier
-
-View = TypeVar("View", bound=Callable[..., Any])
 
 
 class Principal(NamedTuple):
@@ -27,25 +20,11 @@ class Principal(NamedTuple):
     scopes: frozenset[str]
 
 
-def requires(scope: str) -> Callable[[View], View]:
-    """Let a view be called only with a token that grants `scope`."""
-
-    def declare(view: View) -> View:
-        view.required_scope = scope  # type: ignore[attr-defined]
-        return view
-
-    return declare
-
-
-def public(view: View) -> View:
-    """Let a view be called by anybody, on purpose."""
-    view.is_public = True  # type: ignore[attr-defined]
-    return view
-
-
 def init_app(app: Flask, config: Config) -> None:
     """Check every request before its view is called."""
     app.extensions["token_verifier"] = Verifier(config)
+    app.config["USER_SCOPE"] = config.tokens.user_scope
+    app.config["SCOPE_PREFIX"] = config.tokens.scope_prefix
     app.before_request(_authorize)
 
 
@@ -55,19 +34,27 @@ def current_principal() -> Principal:
     return principal
 
 
+def bearer_token() -> str:
+    """Return the token of the current request. Raises `Unauthorized` where it has none."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthorized("A Bearer token is needed in the header Authorization", code="invalid_request")
+    return token.strip()
+
+
 def _authorize() -> None:
     if request.endpoint is None:
         return  # no such route, or another method: the answer is on its way
-    view = current_app.view_functions[request.endpoint]
+    declared = declared_by(current_app.view_functions[request.endpoint])
     is_preflight = request.method == "OPTIONS" and getattr(request.url_rule, "provide_automatic_options", False)
-    if is_preflight or getattr(view, "is_public", False):
+    if is_preflight or (declared and declared.access == PUBLIC):
         return
     claims = gateway.claims(request.environ)
     if claims is None:
-        claims = current_app.extensions["token_verifier"].verify(_bearer_token())
-    granted = claims.get("scope")
-    g.principal = Principal(str(claims.get("sub", "")), frozenset(granted.split() if isinstance(granted, str) else ()))
-    scope = getattr(view, "required_scope", None)
+        claims = current_app.extensions["token_verifier"].verify(bearer_token())
+    g.principal = Principal(str(claims.get("sub", "")), _scopes_of(claims.get("scope")))
+    access = declared.access if declared else None
+    scope = current_app.config["USER_SCOPE"] if access == USER else access
     if scope is None or scope not in g.principal.scopes:
         raise Forbidden(
             f"The token does not grant the scope {scope}" if scope else "Nobody may call this route",
@@ -75,8 +62,8 @@ def _authorize() -> None:
         )
 
 
-def _bearer_token() -> str:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise Unauthorized("A Bearer token is needed in the header Authorization", code="invalid_request")
-    return token.strip()
+def _scopes_of(claim: object) -> frozenset[str]:
+    """Return the scopes as routes name them: those of a resource server stand behind its name (`headgate/`)."""
+    granted = claim.split() if isinstance(claim, str) else ()
+    prefix, user_scope = current_app.config["SCOPE_PREFIX"], current_app.config["USER_SCOPE"]
+    return frozenset(scope.removeprefix(prefix) for scope in granted if scope.startswith(prefix) or scope == user_scope)

@@ -11,7 +11,7 @@ import pytest
 from service.documents import parse
 from service.errors import Invalid
 from service.events.documents import read_event
-from service.events.schemas import ENTITY_RULES
+from service.events.entity_rules import ENTITY_RULES
 from tests.events.samples import MOMENT, an_entity, an_event
 
 FIXTURES = Path(__file__).parents[3] / "shared" / "fixtures" / "events"

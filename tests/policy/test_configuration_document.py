@@ -58,7 +58,7 @@ def test_every_variable_is_documented_once_and_no_other() -> None:
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row["name"])
 def test_a_row_says_what_the_variable_does_and_gives_an_example(row: dict[str, str]) -> None:
     assert row["what"].endswith(".") or ". " in row["what"]
-    assert "`" in row["example"] or "PASSWORD" in row["name"]
+    assert "`" in row["example"] or row["name"].endswith(("PASSWORD", "CLIENT_SECRET"))
 
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row["name"])
@@ -67,6 +67,7 @@ def test_the_example_is_accepted(row: dict[str, str]) -> None:
     if not (example := row["example"].strip().strip("`")):
         return
     needed = {"DATABASE_NAME": "a", "DATABASE_USER": "a", "DATABASE_PASSWORD": "a", "DB_HOST": "localhost"}
+    needed |= {"COGNITO_USER_POOL_ID": "eu-west-1_a", "COGNITO_CLIENT_ID": "a"} if "COGNITO" in row["name"] else {}
     if row["name"] == "AWS_LAMBDA_FUNCTION_NAME":
         needed["TOKEN_ISSUER"] = "https://issuer.example.com"
     assert isinstance(config.load(needed | {row["name"]: example}), config.Config)

@@ -76,7 +76,19 @@ answer = handler(event, SimpleNamespace(get_remaining_time_in_millis=lambda: 300
 print(json.dumps({"answer": answer, "modules": sorted(name for name in sys.modules if "." not in name)}))
 """
 
-UNUSED = {"boto3", "botocore", "requests", "urllib3", "sqlglot", "duckdb", "apispec", "jwt", "cryptography", "yoyo"}
+UNUSED = {
+    "boto3",
+    "botocore",
+    "requests",
+    "urllib3",
+    "sqlglot",
+    "duckdb",
+    "apispec",
+    "jwt",
+    "cryptography",
+    "yoyo",
+    "argon2",
+}
 
 
 def run(script: str, *arguments: str, **environment: str) -> dict[str, Any]:
