@@ -142,6 +142,7 @@ def test_an_error_may_name_details_and_more(settings: config.Config, context: An
 def test_every_error_of_ours_has_a_status_and_a_title_of_its_own(settings: Any, context: Any) -> None:
     made = {
         errors.Invalid: errors.Invalid([errors.violation("a", "b")]),
+        errors.TooManyRequests: errors.TooManyRequests("x", 60),
         errors.ServiceUnavailable: errors.ServiceUnavailable("x"),
     }
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.ServiceError)]
