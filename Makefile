@@ -27,9 +27,14 @@ check: $(VENV)/dev  ## format, lint, types, schemas and security of workflows
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python -m service routes --check
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker/compose.yaml tests/docker/compose.emulator.yaml
 	$(BIN)/zizmor --offline --quiet .github
+
+.PHONY: routes
+routes: $(VENV)/dev  ## write the route table for Terraform and docs/openapi.json from the app
+	@$(BIN)/python -m service routes --write
 
 .PHONY: format
 format: $(VENV)/dev  ## rewrite the code in the house's format

@@ -17,11 +17,13 @@ from typing import Any
 import click
 import psycopg2
 
-from service import __version__, config, logs, times
+from service import __version__, config, logs, published, times
+from service.app import create_app
 from service.config import Config, ConfigError
 from service.database import embedded
 from service.database.schema import migrate as run_migrations
 from service.errors import ServiceUnavailable
+from service.operations import routes as registry
 from service.security.issuer import OwnIssuer
 
 GUNICORN_CONFIG = Path(__file__).parent.parent / "docker" / "gunicorn.conf.py"
@@ -126,6 +128,26 @@ def run() -> None:
             server.kill()
             server.wait()
     _say("stopped")
+
+
+@cli.command()
+@click.option("--check", is_flag=True, help="Fail if the generated files are stale; write nothing.")
+@click.option("--write", is_flag=True, help="Write the generated files that are stale.")
+def routes(check: bool, write: bool) -> None:
+    """List the routes: method, path, who may call it, requests per second and at once.
+
+    The routes of API Gateway (terraform/application/routes.auto.tfvars.json) and docs/openapi.json are generated from
+    them, with `--write` or `make routes`, in a checkout with the development requirements.
+    """
+    if not (check or write):
+        for route in registry(create_app(Config())):
+            rate, burst = route.operation.throttle
+            click.echo(f"{route.method:<7}{route.path:<54}{route.operation.access:<16}{rate:>4}/s {burst:>5}")
+        return
+    found = [str(path.relative_to(published.ROOT)) for path in (published.write() if write else published.stale())]
+    if check and found:
+        raise Failed(f"stale: {', '.join(found)}; run `make routes` and commit them")
+    click.echo("\n".join(f"wrote {name}" for name in found) or "the route table and docs/openapi.json are up to date")
 
 
 def _interrupt(*_: Any) -> None:

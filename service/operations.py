@@ -51,10 +51,13 @@ Shape = type[Schema] | ListOf
 
 
 class Answer(NamedTuple):
-    """An answer that is not simply the JSON of a schema. `headers` are names and what they say."""
+    """An answer that is not simply the JSON of a schema. `headers` are names and what they say.
+
+    Without a schema it has no body, or text where its media type is not JSON.
+    """
 
     schema: Shape | None = None
-    media_type: str | None = JSON
+    media_type: str = JSON
     description: str = ""
     headers: Mapping[str, str] = {}
 

@@ -14,6 +14,7 @@ from service import times
 from service.errors import Invalid, violation
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MIN_MILLISECONDS, MAX_MILLISECONDS = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999
 
 _TIMESTAMP = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -40,6 +41,10 @@ class Text(fields.Field[str]):
         self.limit = limit
         self.error_messages["required"] = empty
 
+    def json_schema(self) -> dict[str, Any]:
+        """Return what a text must be as JSON Schema."""
+        return {"type": "string", "minLength": 1, "maxLength": self.limit}
+
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         if not isinstance(value, str):
             raise ValidationError("Must be a text")
@@ -61,6 +66,14 @@ class Number(fields.Field[Decimal]):
         super().__init__(**kwargs)
         self.low, self.high, self.places = low, high, places
 
+    def json_schema(self) -> dict[str, Any]:
+        """Return what a number must be as JSON Schema."""
+        bounds = {"minimum": self.low, "maximum": self.high}
+        return {
+            "type": "integer" if self.places == 0 else "number",
+            **{name: bound for name, bound in bounds.items() if bound is not None},
+        }
+
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Decimal:
         if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
             raise ValidationError("Must be a number")
@@ -77,6 +90,11 @@ class Number(fields.Field[Decimal]):
 
 class Timestamp(fields.Field[datetime]):
     """A date: RFC 3339 or ISO 8601, or epoch milliseconds as a number or digits; UTC where it names no offset."""
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return what a date should be as JSON Schema: it says less than is accepted."""
+        milliseconds = {"type": "integer", "minimum": MIN_MILLISECONDS, "maximum": MAX_MILLISECONDS}
+        return {"anyOf": [{"type": "string", "format": "date-time"}, milliseconds]}
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> datetime:
         try:

@@ -1,0 +1,65 @@
+"""The registry of routes as files: the routes of API Gateway for Terraform, and the OpenAPI document.
+
+Both are written by `make routes` and committed; `make check` fails when they are stale.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from service.app import create_app
+from service.config import Config
+from service.operations import Route, routes
+
+ROOT = Path(__file__).parent.parent
+OPENAPI = ROOT / "docs" / "openapi.json"
+ROUTE_TABLE = ROOT / "terraform" / "application" / "routes.auto.tfvars.json"
+
+
+def contents() -> dict[Path, str]:
+    """Return what each file must hold. Raises `LookupError` for a view that declares nothing."""
+    from service.openapi import document
+
+    registry = routes(create_app(Config()))
+    return {
+        OPENAPI: _json(document(registry)),
+        ROUTE_TABLE: _json({"routes": route_table(registry)}),
+    }
+
+
+def stale() -> list[Path]:
+    """Return the files that do not hold what they must."""
+    return [path for path, text in contents().items() if not path.exists() or path.read_text() != text]
+
+
+def write() -> list[Path]:
+    """Write the files that are stale; return them."""
+    found = stale()
+    texts = contents()
+    for path in found:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(texts[path])
+    return found
+
+
+def route_table(registry: list[Route]) -> dict[str, dict[str, Any]]:
+    """Return the routes of API Gateway by key: who may call each (public, user or a scope), and its throttle.
+
+    Raises `ValueError` where one key stands for routes that declare different things.
+    """
+    table: dict[str, dict[str, Any]] = {}
+    for route in registry:
+        entry = {
+            "access": route.operation.access,
+            "throttling_burst_limit": route.operation.throttle.burst,
+            "throttling_rate_limit": route.operation.throttle.rate,
+        }
+        if table.setdefault(route.key, entry) != entry:
+            raise ValueError(f"{route.key} is declared in two ways")
+    return dict(sorted(table.items()))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
