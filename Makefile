@@ -22,6 +22,10 @@ run: $(VENV)/local  ## run everything here: PostgreSQL, migrations, gunicorn; pr
 test: $(VENV)/dev  ## the whole test suite, on a real PostgreSQL
 	$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: fuzz
+fuzz: $(VENV)/dev  ## schemathesis with 200 examples an operation, over both transports (the suite sends fewer)
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-200} $(BIN)/python -m pytest tests/contract $(ARGS)
+
 .PHONY: check
 check: $(VENV)/dev  ## format, lint, types, schemas and security of workflows
 	$(BIN)/ruff format --check .

@@ -78,6 +78,7 @@ worker_class = Worker
 logger_class = Logger
 threads = _settings.threads
 http_parser = "auto"  # the one in C where it is installed, as in the image
+limit_request_line = 8190  # the most that gunicorn takes: ids of 255 characters in any script need it
 keepalive = 75  # seconds: longer than the 60 of a load balancer, so that it is the one who hangs up
 timeout = 60
 graceful_timeout = _settings.graceful_seconds

@@ -41,8 +41,8 @@ TITLES = {
 }
 CONVERTERS: dict[str, Object] = {
     "uuid": {"type": "string", "format": "uuid"},
-    "string": {"type": "string", "minLength": 1},
-    "path": {"type": "string", "minLength": 1},
+    "string": {"type": "string", "minLength": 1, "maxLength": 255},
+    "path": {"type": "string", "minLength": 1, "maxLength": 255},
 }
 ERROR_HEADERS = {401: ("WWW-Authenticate",), 403: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
 
@@ -237,11 +237,13 @@ def _about(shape: Shape | None) -> str:
     return " ".join((schema.__doc__ or "").split()) if schema else ""
 
 
-def _own_schema(_converter: Any, field: Any, **_: Any) -> Object:
+def _own_schema(_converter: Any, field: Any, ret: Object, **_: Any) -> Object:
     """Return what a field of ours tells of itself, beside what its validators tell."""
     if not hasattr(field, "json_schema"):
         return {}
     schema: Object = field.json_schema()
+    if "pattern" in ret:  # a validator says more
+        schema.pop("pattern", None)
     if field.allow_none:
         if "type" in schema:
             schema["type"] = [schema["type"], "null"]

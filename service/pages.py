@@ -15,9 +15,20 @@ from flask import Response, jsonify, request, url_for
 from marshmallow import Schema, fields, validate
 
 from service.errors import Invalid, violation
-from service.validation import StrictSchema
+from service.validation import StrictSchema, Text
 
 MAX_PAGE = 1_000_000
+
+
+class Cursor(Text):
+    """The cursor of a Link header."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(limit=1000, **kwargs)
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return what a cursor must be as JSON Schema."""
+        return super().json_schema() | {"format": "cursor", "pattern": "^[A-Za-z0-9_-]+$"}
 
 
 class PageQuery(StrictSchema):

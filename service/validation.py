@@ -43,7 +43,7 @@ class Text(fields.Field[str]):
 
     def json_schema(self) -> dict[str, Any]:
         """Return what a text must be as JSON Schema."""
-        return {"type": "string", "minLength": 1, "maxLength": self.limit}
+        return {"type": "string", "minLength": 1, "maxLength": self.limit, "pattern": r"^[^\u0000]*$"}
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         if not isinstance(value, str):
@@ -93,7 +93,7 @@ class Timestamp(fields.Field[datetime]):
 
     def json_schema(self) -> dict[str, Any]:
         """Return what a date should be as JSON Schema: it says less than is accepted."""
-        milliseconds = {"type": "integer", "minimum": MIN_MILLISECONDS, "maximum": MAX_MILLISECONDS}
+        milliseconds = {"type": "number", "minimum": MIN_MILLISECONDS, "maximum": MAX_MILLISECONDS}
         return {"anyOf": [{"type": "string", "format": "date-time"}, milliseconds]}
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> datetime:

@@ -6,6 +6,7 @@ import uuid
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
+from service.pages import Cursor
 from service.validation import StrictSchema, Text, Timestamp
 
 EVENT_TYPES = ("CarCreated", "LoanCreated", "LoanPaymentSubmitted", "CarServiceDone")
@@ -86,14 +87,14 @@ class EventListQuery(StrictSchema):
     since = Timestamp()
     until = Timestamp()
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 200))
-    cursor = Text(limit=1000)
+    cursor = Cursor()
 
 
 class HistoryQuery(StrictSchema):
     """Which page of an entity's history."""
 
     limit = fields.Integer(load_default=50, validate=validate.Range(1, 200))
-    cursor = Text(limit=1000)
+    cursor = Cursor()
 
 
 class Outcome(Schema):

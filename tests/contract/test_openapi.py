@@ -1,0 +1,94 @@
+"""schemathesis, a public client, reads docs/openapi.json and sends what it allows and what it forbids.
+
+All its checks, over HTTP to gunicorn and as Lambda events: no 5xx, no answer that the document does not describe, no
+valid request refused, no invalid one accepted. `make fuzz` sends 200 examples an operation, the suite fewer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service import operations, published
+from service.app import create_app
+from service.config import Config
+from service.operations import USER
+from service.security.issuer import OwnIssuer
+from tests.conftest import SCOPES, Person
+from tests.transports import ROOT, HttpClient
+
+EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "15")
+CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
+PROGRAM = Path(sys.executable).with_name("schemathesis")
+
+
+@pytest.fixture(params=["gunicorn", "lambda"])
+def port(request: pytest.FixtureRequest) -> int:
+    """The port of gunicorn, or of an API Gateway in front of the Lambda handler."""
+    found: int = request.getfixturevalue("gunicorn" if request.param == "gunicorn" else "api_gateway").port
+    return found
+
+
+def make_what_paths_name(client: HttpClient) -> dict[str, str]:
+    """Make one of each thing that has an id; return the ids by the names of the paths' variables."""
+    made: dict[str, str] = {}
+    for route in operations.routes(create_app(Config())):
+        if route.method == "POST" and route.path.startswith(("/api/", "/goals", "/meals")) and route.operation.example:
+            path = route.path.format(**made)
+            body = route.operation.example
+            if route.path == "/api/v1/events":
+                body = {**body, "eventHeader": {**body["eventHeader"], "uuid": "fuzzed"}}
+                made |= {"event_id": "fuzzed", "entity_type": "Car", "entity_id": "CAR-1"}
+            answer = client.post(path, json=body)
+            assert answer.status in (200, 201, 409), answer.body
+            made |= {name: value for name, value in answer.json().items() if re.search("(Id|_id)$", name)}
+    return made
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_every_answer_is_one_that_the_document_describes(
+    port: int, settings: Any, new_user: Any, tmp_path: Path
+) -> None:
+    person: Person = new_user()
+    token = OwnIssuer(settings).issue(person.id, [*SCOPES, USER], 3600)
+    made = make_what_paths_name(HttpClient(port, token))
+    assert len(made) >= 3
+    result = subprocess.run(
+        [
+            PROGRAM,
+            "--config-file",
+            str(CONFIGURATION),
+            "run",
+            str(published.OPENAPI),
+            "--url",
+            f"http://127.0.0.1:{port}",
+            "--header",
+            f"Authorization: Bearer {token}",
+            "--max-examples",
+            EXAMPLES,
+            "--workers",
+            "2",
+            "--seed",
+            "1",
+            "--continue-on-failure",
+            "--no-color",
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "HEADGATE_MADE": json.dumps(made), "PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, shortened(result.stdout + result.stderr)
+
+
+def shortened(output: str) -> str:
+    """Return the end of an output, without what is endless in its lines."""
+    return "\n".join(line[:500] for line in output.splitlines()[-400:])
