@@ -113,6 +113,7 @@ def run() -> None:
     try:
         _wait_until_ready(server, url)
         _say(f"listening on {url}  (Ctrl-C stops everything, data stay in {settings.data_dir})")
+        _say(f"every route, to read and to try: {url}/docs")
         if settings.tokens.issuer is None:
             _say("try it:")
             click.echo(_sample_request(settings, url))
