@@ -87,10 +87,13 @@ def _check_type() -> None:
 
 
 def _drain(response: Response) -> Response:
-    """Read what a refusal has left of the body, within bounds: who is cut off while sending reads no answer."""
-    if response.status_code >= 400:
-        source = request.environ["wsgi.input"]
-        left = DRAINED_BYTES
-        while left > 0 and deadline.remaining() > 0 and (chunk := source.read(min(left, 65536))):
-            left -= len(chunk)
+    """Read what is left of the body, within bounds.
+
+    Who is cut off while sending reads no answer; and where a view has not read the body, gunicorn would take what is
+    left for the next request of the same connection, and never answer that.
+    """
+    source = request.environ["wsgi.input"]
+    left = DRAINED_BYTES
+    while left > 0 and deadline.remaining() > 0 and (chunk := source.read(min(left, 65536))):
+        left -= len(chunk)
     return response
