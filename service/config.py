@@ -112,6 +112,7 @@ class Config:
     log_level: str = "INFO"
     host: str = "127.0.0.1"
     port: int = 8080
+    proxy_hops: int = 0
     workers: int = 2
     threads: int = 32
     graceful_seconds: int = 25
@@ -146,6 +147,7 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         .replace("WARNING", "WARN"),
         host=read.host("HOST", "127.0.0.1"),
         port=read.integer("PORT", 8080, 1, 65535),
+        proxy_hops=read.integer("WEB_PROXY_HOPS", 0, 0, 10),
         workers=read.integer("WEB_WORKERS", 2, 1, 64),
         threads=read.integer("WEB_THREADS", 32, 1, 256),
         graceful_seconds=read.integer("GRACEFUL_SECONDS", 25, 1, 900),

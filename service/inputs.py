@@ -93,7 +93,7 @@ def _drain(response: Response) -> Response:
     left for the next request of the same connection, and never answer that.
     """
     source = request.environ["wsgi.input"]
-    left = DRAINED_BYTES
+    left = DRAINED_BYTES if request.environ.get("wsgi.input_terminated") else 0  # else its end may never come
     while left > 0 and deadline.remaining() > 0 and (chunk := source.read(min(left, 65536))):
         left -= len(chunk)
     return response

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from service import config, logs
 from service.app import create_app
@@ -12,4 +13,7 @@ def create() -> Flask:
     """Return the application for this environment."""
     settings = config.load()
     logs.configure(settings.log_level)
-    return create_app(settings)
+    app = create_app(settings)
+    if hops := settings.proxy_hops:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
+    return app
