@@ -8,6 +8,7 @@ from typing import Any
 from flask import Flask
 
 from service import cors, deadline, errors, inputs, logs, security
+from service.accounts import routes as accounts
 from service.accounts import users
 from service.config import Config
 from service.database import Database
@@ -37,6 +38,7 @@ def create_app(config: Config) -> Flask:
     security.init_app(app, config)
     inputs.init_app(app)
     users.init_app(app)
+    accounts.init_app(app, config)
     health.init_app(app, config)
     events.init_app(app, config)
     return app

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,12 @@ _TIMESTAMP = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"([Tt ]([01][0-9]|2[0-3]):[0-5][0-9](?P<second>:([0-5][0-9]|60)([.,][0-9]+)?)?([Zz]|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?"
+    r"([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+)
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _MILLISECONDS = re.compile(r"-?[0-9]{1,16}")
 
 
@@ -77,7 +83,7 @@ class Number(fields.Field[Decimal]):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Decimal:
         if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
             raise ValidationError("Must be a number")
-        if self.places is not None and value * 10**self.places % 1:
+        if self.places is not None and _places(value) > self.places:
             raise ValidationError(
                 "Must be a whole number" if self.places == 0 else f"Must have at most {self.places} decimal places"
             )
@@ -86,6 +92,11 @@ class Number(fields.Field[Decimal]):
         if self.high is not None and value > self.high:
             raise ValidationError(f"Must be at most {self.high}")
         return Decimal(value)
+
+
+def _places(value: int | Decimal) -> int:
+    """Return how many digits stand after the point. Arithmetic would round a number of more than 28."""
+    return len(f"{Decimal(value):f}".partition(".")[2].rstrip("0"))
 
 
 class Timestamp(fields.Field[datetime]):
@@ -128,6 +139,93 @@ def _from_iso(text: str) -> datetime:
     if is_leap:
         moment = moment.replace(microsecond=0) + timedelta(seconds=1)
     return moment.astimezone(UTC)
+
+
+class Instant(fields.Field[datetime]):
+    """A date-time of RFC 3339, which names its offset; as UTC."""
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return what a moment must be as JSON Schema."""
+        return {"type": "string", "format": "date-time"}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> datetime:
+        try:
+            if isinstance(value, str) and _INSTANT.fullmatch(value):
+                return _from_iso(value)
+        except (ValueError, OverflowError):
+            pass  # a day or a year that does not exist
+        raise ValidationError("Must be an RFC 3339 date-time with an offset, such as 2026-01-15T10:30:00Z")
+
+
+class Day(fields.Date):
+    """A date of RFC 3339. (ISO 8601 also has 20260115 and 2026-W03-4.)"""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> date:
+        try:
+            if isinstance(value, str) and _DAY.fullmatch(value):
+                return date.fromisoformat(value)
+        except ValueError:
+            pass  # a day that does not exist
+        raise ValidationError("Must be a date, such as 2026-01-15")
+
+
+class Flag(fields.Field[bool]):
+    """True or false, and nothing that merely stands for them."""
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return what a flag must be as JSON Schema."""
+        return {"type": "boolean"}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ValidationError("Must be true or false")
+        return value
+
+
+class Uuid(fields.Field[str]):
+    """A UUID in its usual form, 8-4-4-4-12 hexadecimal digits; in lower case."""
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return what a UUID must be as JSON Schema."""
+        return {"type": "string", "format": "uuid"}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        if not (isinstance(value, str) and _UUID.fullmatch(value)):
+            raise ValidationError("Must be a UUID, such as 0f8fad5b-d9cb-469f-a165-70867728950e")
+        return value.lower()
+
+
+class LongText(Text):
+    """A string of at most `limit` characters, which may be empty."""
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return what a text must be as JSON Schema."""
+        return super().json_schema() | {"minLength": 0}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        return "" if value == "" else super()._deserialize(value, attr, data, **kwargs)
+
+
+class CommaSeparated(fields.Field[list[str]]):
+    """Some of the `choices`, such as `draft,active`; any texts of at most `limit` characters where there are none."""
+
+    def __init__(self, choices: tuple[str, ...] | None = None, *, limit: int = 255, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.choices, self.limit = choices, limit
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return what stands between the commas as JSON Schema."""
+        text = {"type": "string", "minLength": 1, "maxLength": self.limit, "pattern": r"^[^,\u0000]*$"}
+        items = text if self.choices is None else {"type": "string", "enum": list(self.choices)}
+        return {"type": "array", "items": items, "minItems": 1}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> list[str]:
+        parts = str(value).split(",")
+        if self.choices is not None and not set(parts) <= set(self.choices):
+            raise ValidationError(f"Must be one or several of {', '.join(self.choices)}, with commas between them")
+        for part in parts:
+            Text(limit=self.limit).deserialize(part)
+        return parts
 
 
 def rfc3339(moment: datetime | None) -> str | None:

@@ -26,7 +26,7 @@ from service.security.issuer import OwnIssuer
 from tests.events.samples import an_entity, an_event
 from tests.postgres import Postgres, free_port
 from tests.security.issuers import sign
-from tests.transports import Answer, Client, Gunicorn, HttpClient, LambdaClient, event_v1, event_v2
+from tests.transports import SECRET, Answer, Client, Gunicorn, HttpClient, LambdaClient, event_v1, event_v2
 
 ROOT = Path(__file__).parent.parent
 MARKER = "marker-9e41"
@@ -301,3 +301,14 @@ def test_a_good_answer_to_who_asks_every_few_seconds_is_not_logged(
 ) -> None:
     request_id = http.get(path).headers["x-request-id"]
     assert request_id not in gunicorn.log.read_text()
+
+
+def test_the_search_of_every_servers_output_knows_a_secret(token: str) -> None:
+    """`Gunicorn.stop` searches what the suite's servers have written."""
+    for secret in (
+        token,
+        "hgr_fC0dGxvPFQGoYoZ9bqFBO5ZBzDz2Xo4cVqTnJk0eH1s",
+        "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA",
+    ):
+        assert SECRET.search(f'{{"message": "{secret}"}}')
+    assert not SECRET.search('{"message": "request", "path": "/auth/login", "requestId": "0f8fad5b"}')

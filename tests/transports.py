@@ -6,6 +6,7 @@ import base64
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from tests.postgres import free_port
 
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 20
+# What no log may hold: tokens, hashes, and the passwords that tests use.
+SECRET = re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}|hgr_[\w-]{16,}|\$argon2|Zebra-crossing-7|Engine-No-1843")
 Headers = dict[str, str]
 
 
@@ -301,10 +304,13 @@ class Gunicorn:
         return self._process.pid
 
     def stop(self) -> int:
-        """Stop it as Docker does; return its exit code."""
+        """Stop it as Docker does; return its exit code. Raises `AssertionError` where its output holds a secret."""
         self._process.send_signal(signal.SIGTERM)
         try:
-            return self._process.wait(40)
+            code = self._process.wait(40)
         finally:
             self._process.kill()
             self._output.close()
+        told = SECRET.search(self.log.read_text(errors="replace"))
+        assert told is None, f"the log holds a secret that begins with {told[0][:8]}"
+        return code

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,7 @@ class OwnIssuer:
         return key
 
 
+@lru_cache(maxsize=1)  # checking a key takes longer than signing with it
 def _read_key(content: bytes) -> Any:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_private_key

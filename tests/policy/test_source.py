@@ -21,6 +21,7 @@ KNOW_THE_REQUEST = {
     "inputs.py",
     "pages.py",
     "errors.py",
+    "etags.py",
     "operations.py",
     "security/__init__.py",
 }
