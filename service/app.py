@@ -13,6 +13,7 @@ from service.accounts import users
 from service.config import Config
 from service.database import Database
 from service.events import routes as events
+from service.goals import routes as goals
 from service.health import routes as health
 
 
@@ -41,4 +42,5 @@ def create_app(config: Config) -> Flask:
     accounts.init_app(app, config)
     health.init_app(app, config)
     events.init_app(app, config)
+    goals.init_app(app)
     return app
