@@ -24,6 +24,7 @@ from service.database import embedded
 from service.database.schema import migrate as run_migrations
 from service.errors import ServiceUnavailable
 from service.operations import routes as registry
+from service.scaffold.commands import endpoint
 from service.security.issuer import OwnIssuer
 
 GUNICORN_CONFIG = Path(__file__).parent.parent / "docker" / "gunicorn.conf.py"
@@ -149,6 +150,9 @@ def routes(check: bool, write: bool) -> None:
     if check and found:
         raise Failed(f"stale: {', '.join(found)}; run `make routes` and commit them")
     click.echo("\n".join(f"wrote {name}" for name in found) or "the route table and docs/openapi.json are up to date")
+
+
+cli.add_command(endpoint)
 
 
 def _interrupt(*_: Any) -> None:

@@ -15,6 +15,7 @@ from service.database import Database
 from service.events import routes as events
 from service.goals import routes as goals
 from service.health import routes as health
+from service.items import routes as items
 
 
 class Application(Flask):
@@ -43,4 +44,5 @@ def create_app(config: Config) -> Flask:
     health.init_app(app, config)
     events.init_app(app, config)
     goals.init_app(app)
+    items.init_app(app)
     return app

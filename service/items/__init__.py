@@ -1,0 +1,1 @@
+"""Items: a name and a description, kept for programs with the scopes of items."""
