@@ -16,6 +16,7 @@ from service.events import routes as events
 from service.goals import routes as goals
 from service.health import routes as health
 from service.items import routes as items
+from service.meals import routes as meals
 
 
 class Application(Flask):
@@ -45,4 +46,5 @@ def create_app(config: Config) -> Flask:
     events.init_app(app, config)
     goals.init_app(app)
     items.init_app(app)
+    meals.init_app(app)
     return app

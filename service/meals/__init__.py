@@ -1,0 +1,1 @@
+"""Meals, which users keep for themselves."""
