@@ -12,6 +12,7 @@ from service.accounts import routes as accounts
 from service.accounts import users
 from service.config import Config
 from service.database import Database
+from service.docs import routes as docs
 from service.events import routes as events
 from service.goals import routes as goals
 from service.health import routes as health
@@ -43,6 +44,7 @@ def create_app(config: Config) -> Flask:
     users.init_app(app)
     accounts.init_app(app, config)
     health.init_app(app, config)
+    docs.init_app(app)
     events.init_app(app, config)
     goals.init_app(app)
     items.init_app(app)
