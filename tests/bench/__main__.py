@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.bench.adapters import adapters
 from tests.bench.cold import cold
+from tests.bench.people import people
 from tests.bench.report import Report, Row
 from tests.bench.servers import databases
 from tests.bench.throughput import memory, throughput
@@ -22,6 +23,7 @@ MEASUREMENTS: dict[str, Any] = {
     "cold": cold,
     "memory": memory,
     "throughput": throughput,
+    "people": people,
 }
 
 

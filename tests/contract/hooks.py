@@ -34,5 +34,22 @@ def before_call(context: Any, case: schemathesis.Case, kwargs: dict[str, Any]) -
     """Make of a case that keeps the document's rules one that keeps the others too."""
     if not (case.meta and case.meta.generation.mode.is_positive):
         return
-    if case.query and "cursor" in case.query:
-        case.query["cursor"] = CURSOR
+    query = case.query or {}
+    if "cursor" in query:
+        query["cursor"] = CURSOR
+    for first, last in (("startDate", "endDate"), ("from", "to")):
+        if first in query and last in query:
+            query[last] = query[first]
+    case.body = rounded(case.body)
+    target = case.body.get("target") if isinstance(case.body, dict) else None
+    if isinstance(target, dict) and None not in (target.get("minValue"), target.get("maxValue")):
+        target["minValue"], target["maxValue"] = sorted((target["minValue"], target["maxValue"]))
+
+
+def rounded(value: Any) -> Any:
+    """Return a body whose numbers have six decimal places at the most, which JSON Schema cannot ask for exactly."""
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    return [rounded(item) for item in value] if isinstance(value, list) else value

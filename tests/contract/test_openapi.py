@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from service.app import create_app
 from service.config import Config
 from service.operations import USER
 from service.security.issuer import OwnIssuer
+from tests.apigateway import ApiGateway, serving
 from tests.conftest import SCOPES, Person
 from tests.transports import ROOT, HttpClient
 
@@ -29,16 +31,24 @@ CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 PROGRAM = Path(sys.executable).with_name("schemathesis")
 
 
+@pytest.fixture
+def api_gateway(handler: Any) -> Iterator[int]:
+    """The port of an API Gateway in front of the Lambda handler."""
+    with serving(ApiGateway(handler)) as server:
+        yield server.port
+
+
 @pytest.fixture(params=["gunicorn", "lambda"])
 def port(request: pytest.FixtureRequest) -> int:
-    """The port of gunicorn, or of an API Gateway in front of the Lambda handler."""
-    found: int = request.getfixturevalue("gunicorn" if request.param == "gunicorn" else "api_gateway").port
-    return found
+    """Where to send requests, for each transport."""
+    if request.param == "gunicorn":
+        return int(request.getfixturevalue("gunicorn").port)
+    return int(request.getfixturevalue("api_gateway"))
 
 
 def make_what_paths_name(client: HttpClient) -> dict[str, str]:
     """Make one of each thing that has an id; return the ids by the names of the paths' variables."""
-    made: dict[str, str] = {}
+    made = {"name": "page.css"}
     for route in operations.routes(create_app(Config())):
         if route.method == "POST" and route.path.startswith(("/api/", "/goals", "/meals")) and route.operation.example:
             path = route.path.format(**made)
@@ -74,8 +84,6 @@ def test_every_answer_is_one_that_the_document_describes(
             f"Authorization: Bearer {token}",
             "--max-examples",
             EXAMPLES,
-            "--workers",
-            "2",
             "--seed",
             "1",
             "--continue-on-failure",

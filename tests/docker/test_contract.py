@@ -1,13 +1,15 @@
-"""The events API out of the image: over HTTP, and as the Lambda function behind API Gateway."""
+"""The API out of the image: over HTTP, and as the Lambda function behind API Gateway."""
 
 from __future__ import annotations
 
 import json
+import uuid
 
 import pytest
 
+from tests.docker.conftest import Stack
 from tests.events.samples import an_entity, an_event
-from tests.transports import Client
+from tests.transports import Client, HttpClient
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
@@ -79,3 +81,40 @@ class TestContract:
         answer = client.get("/nowhere")
         assert (answer.status, answer.json()["status"]) == (404, 404)
         assert answer.json()["requestId"] == answer.headers["x-request-id"]
+
+    @pytest.mark.parametrize(
+        ("path", "contents"),
+        [
+            ("/docs", b"swagger-ui"),
+            ("/redoc", b"redoc"),
+            ("/docs/swagger-ui-bundle.js", b"swagger"),
+            ("/docs/redoc.standalone.js", b"redoc"),
+            ("/openapi.json", b'"openapi":"3.1'),
+        ],
+    )
+    def test_the_documentation_is_in_the_image(self, client: Client, path: str, contents: bytes) -> None:
+        answer = client.get(path, token=None)
+        assert answer.status == 200
+        assert contents in answer.body
+
+
+def test_a_person_registers_signs_in_and_keeps_a_goal(stack: Stack) -> None:
+    """Where the service is its own issuer; the function's users come from Cognito."""
+    client = HttpClient(stack.port)
+    person = {"email": f"{uuid.uuid4().hex}@example.com", "password": "Long-enough-42"}
+    answer = client.post("/auth/register", json=person | {"firstName": "Ada", "lastName": "Lovelace"})
+    assert answer.status == 201, answer.body
+    token = client.post("/auth/login", json=person).json()["accessToken"]
+    profile = client.get("/users/profile", token=token).json()
+    assert profile["email"] == person["email"]
+    zone = {"firstName": "Ada", "lastName": "Lovelace", "timezone": "Australia/Lord_Howe"}
+    assert client.put("/users/profile", json=zone, token=token).json()["timezone"] == zone["timezone"]
+    target = {"metric": "days", "value": 7, "unit": "days"}
+    goal = {"title": "Read", "category": "mind", "goalPattern": "streak", "target": target}
+    made = client.post("/goals", json=goal, token=token)
+    assert made.status == 201, made.body
+    path = f"/goals/{made.json()['goalId']}"
+    assert client.post(f"{path}/activities", json={"value": 1}, token=token).status == 201
+    assert client.get(f"{path}/progress", token=token).json()["streak"] == {"current": 1, "longest": 1}
+    keys = client.get("/.well-known/jwks.json").json()["keys"]
+    assert [key["alg"] for key in keys] == ["RS256"]

@@ -23,7 +23,7 @@ from tests.transports import ROOT, HttpClient
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
 MEGABYTE = 1_000_000
-LOCKED = ("requirements.txt", "requirements-image.txt")
+LOCKED = ("requirements.txt", "requirements-image.txt", "requirements-docs.txt")
 LIMIT = 120 * MEGABYTE
 
 WITHOUT_BYTECODE = """
@@ -101,7 +101,7 @@ def test_only_the_service_and_what_starts_it_are_copied(image: str) -> None:
         "    if path.is_file() and path.suffix != '.pyc': print(path.relative_to('/app'))"
     )
     files = set(python(image, code).splitlines())
-    extra = {"docker/entrypoint", "docker/gunicorn.conf.py", "docker/healthcheck.py"}
+    extra = {"docker/entrypoint", "docker/gunicorn.conf.py", "docker/healthcheck.py", "docs/openapi.json"}
     assert {name for name in files if not name.startswith("service/")} == extra
     assert {"service/app.py", "service/database/rds-ca.pem"} <= files
     assert {name.rpartition(".")[2] for name in files - extra} <= {"py", "sql", "pem"}
