@@ -111,7 +111,7 @@ class GoalInput(StrictSchema):
                         "goalPattern": {"const": pattern},
                         "target": with_values(*names)
                         if names
-                        else {"properties": {"value": {"type": "integer", "maximum": MAX_STREAK_DAYS}}},
+                        else {"properties": {"value": {"multipleOf": 1, "maximum": MAX_STREAK_DAYS}}},
                     }
                 }
                 for pattern, names in NEEDED.items()
