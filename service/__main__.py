@@ -136,7 +136,9 @@ def run() -> None:
 @click.option("--check", is_flag=True, help="Fail if the generated files are stale; write nothing.")
 @click.option("--write", is_flag=True, help="Write the generated files that are stale.")
 def routes(check: bool, write: bool) -> None:
-    """List the routes: method, path, who may call it, requests per second and at once.
+    """List the routes, or write what follows from them.
+
+    A line names method, path, who may call it, and how many requests API Gateway lets through per second and at once.
 
     The routes of API Gateway (terraform/application/routes.auto.tfvars.json) and docs/openapi.json are generated from
     them, with `--write` or `make routes`, in a checkout with the development requirements.

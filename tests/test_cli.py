@@ -48,8 +48,11 @@ def command(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]
         (["migrate"], ["Safe to run at any time", "--json"]),
         (["token"], ["--scope", "--subject", "--expires-in", "TOKEN=$(python -m service token --scope events:read"]),
         (["run"], ["DATA_DIR", "HOST:PORT", "Ctrl-C"]),
+        (["routes"], ["--check", "--write", "docs/openapi.json"]),
+        (["endpoint"], ["new"]),
+        (["endpoint", "new"], ["--fields", "--auth", "--dry-run", "endpoint new meals"]),
     ],
-    ids=["all", "migrate", "token", "run"],
+    ids=["all", "migrate", "token", "run", "routes", "endpoint", "endpoint new"],
 )
 def test_help_says_what_a_command_does(arguments: list[str], words: list[str]) -> None:
     for option in ("--help", "-h"):
