@@ -6,6 +6,7 @@ Loaded by schemathesis itself (`hooks` in schemathesis.toml), in a process of it
 from __future__ import annotations
 
 import json
+import math
 import os
 import unicodedata
 from datetime import UTC, datetime
@@ -53,7 +54,7 @@ def before_call(context: Any, case: schemathesis.Case, kwargs: dict[str, Any]) -
 def rounded(value: Any) -> Any:
     """Return a body whose numbers have six decimal places at the most, which JSON Schema cannot ask for exactly."""
     if isinstance(value, float):
-        return round(value, 6)
+        return round(value, 6) or (math.copysign(0.000001, value) if value else 0)
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
     return [rounded(item) for item in value] if isinstance(value, list) else value

@@ -179,7 +179,7 @@ LANGUAGE sql STABLE AS $$
     WHERE (day::timestamp AT TIME ZONE zone AT TIME ZONE zone)::date <> day
 $$;
 
--- The number of the period that holds a day, such that each is one more than the one before it. Year 1 began on a Monday.
+-- The number of the period that holds a day: one more than that of the period before it. Year 1 began on a Monday.
 CREATE FUNCTION period_number(period text, day date, left_out date[])
 RETURNS integer
 LANGUAGE sql IMMUTABLE AS $$
@@ -232,104 +232,114 @@ LANGUAGE sql IMMUTABLE AS $$
 $$;
 
 -- How far a goal is at a moment, in the days of a zone. What each number means: docs/decisions/2026-11-21-progress.md.
+-- In PL/pgSQL for its plan, which is kept; PostgreSQL 17 plans an SQL function of this length at each call.
 CREATE FUNCTION goal_progress(goal goals, zone text, moment timestamptz)
 RETURNS json
-LANGUAGE sql STABLE AS $$
-    WITH activity AS MATERIALIZED (
-        SELECT value, activity_type <> 'skipped' AS is_counted, (activity_date AT TIME ZONE zone)::date AS day,
-               row_number() OVER (
-                   PARTITION BY activity_type <> 'skipped'
-                   ORDER BY activity_date DESC, created_at DESC, id DESC
-               ) AS age
-        FROM goal_activities
-        WHERE goal_id = goal.id AND activity_date <= moment
-    ), counted AS MATERIALIZED (
-        SELECT value, day, age FROM activity WHERE is_counted
-    ), summary AS (
-        SELECT count(*) AS count, coalesce(sum(value), 0) AS total, min(value) AS lowest, max(value) AS highest,
-               coalesce(max(value) FILTER (WHERE age = 1), goal.start_value) AS newest
-        FROM counted
-    ), calendar AS MATERIALIZED (
-        -- Where a clock goes back across midnight, today is the latest day that it has shown.
-        SELECT least((goal.created_at AT TIME ZONE zone)::date, (moment AT TIME ZONE zone)::date, min(day)) AS first_day,
-               greatest((moment AT TIME ZONE zone)::date, max(day)) AS today,
-               left_out_days(zone) AS left_out,
-               coalesce(goal.days_of_week, ARRAY[1, 2, 3, 4, 5, 6, 7]::smallint[]) AS weekdays
-        FROM counted
-    ), active_day AS MATERIALIZED (
-        SELECT DISTINCT day, period_number('day', day, left_out) AS number FROM counted, calendar
-    ), run AS (
-        SELECT count(*) AS days, max(number) AS last_number
-        FROM (SELECT number, number - row_number() OVER (ORDER BY number) AS beginning FROM active_day) AS member
-        GROUP BY beginning
-    ), streak AS (
-        SELECT coalesce(max(days) FILTER (WHERE last_number >= period_number('day', today, left_out) - 1), 0) AS current,
-               coalesce(max(days), 0) AS longest
-        FROM run, calendar
-    ), attendance AS (
-        SELECT (SELECT count(*) FROM active_day WHERE extract(isodow FROM day) = ANY (weekdays)) AS active,
-               scheduled_days(weekdays, first_day, today, left_out) AS expected
-        FROM calendar
-    ), period AS MATERIALIZED (
-        SELECT period_number(goal.period, day, left_out) AS number, sum(value) AS done
-        FROM counted, calendar
-        GROUP BY 1
-    ), busy AS (
-        SELECT count(*) AS count, count(*) FILTER (WHERE meets_target(goal, done)) AS met FROM period
-    ), periods AS MATERIALIZED (
-        SELECT total, busy.met + (total - busy.count) * meets_target(goal, 0)::integer AS met, coalesce(done, 0) AS running
-        FROM busy, calendar
-        CROSS JOIN LATERAL (SELECT period_number(goal.period, today, left_out)) AS latest (number)
-        CROSS JOIN LATERAL (SELECT latest.number - period_number(goal.period, first_day, left_out) + 1) AS span (total)
-        LEFT JOIN period ON period.number = latest.number
-        WHERE goal.goal_pattern IN ('recurring', 'limit')
-    ), line AS (
-        -- The slope of the last five values is rise / run; their mean is sum / count.
-        SELECT count(*) AS count, sum(value) AS sum, sum(age) * sum(value) - count(*) * sum(age * value) AS rise,
-               count(*) * sum(age * age) - sum(age) * sum(age) AS run
-        FROM counted
-        WHERE age <= 5
-    )
-    SELECT json_build_object(
-        'goalId', goal.id, 'goalPattern', goal.goal_pattern, 'asOf', rfc3339(moment), 'timezone', zone,
-        'progress', CASE goal.goal_pattern
-            WHEN 'milestone' THEN percent(summary.total, goal.target_value)
-            WHEN 'streak' THEN percent(streak.current, goal.target_value)
-            WHEN 'target' THEN CASE
-                WHEN goal.target_value <> goal.start_value THEN percent(
-                    (newest - goal.start_value) * sign(goal.target_value - goal.start_value),
-                    abs(goal.target_value - goal.start_value)
-                )
-                WHEN newest = goal.start_value THEN 100
-                ELSE 0
-            END
-            ELSE percent(periods.met, periods.total)
-        END,
-        'current', trim_scale(CASE goal.goal_pattern
-            WHEN 'milestone' THEN summary.total
-            WHEN 'streak' THEN streak.current
-            WHEN 'target' THEN newest
-            ELSE periods.running
-        END),
-        'target', goal.target_value,
-        'unit', goal.unit,
-        'total', trim_scale(summary.total),
-        'average', CASE WHEN summary.count > 0 THEN nearest(summary.total, summary.count, 0.000001) END,
-        'best', trim_scale(
-            CASE WHEN goal.direction = 'decrease' OR goal.goal_pattern = 'limit' THEN lowest ELSE highest END
-        ),
-        'activities', (SELECT count(*) FROM activity),
-        'skipped', (SELECT count(*) FROM activity WHERE NOT is_counted),
-        'consistency', CASE WHEN expected > 0 THEN nearest(active, expected, 0.0001) END,
-        'trend', CASE WHEN 100 * line.count * abs(rise) > run * abs(line.sum)
-            THEN CASE WHEN rise > 0 THEN 'up' ELSE 'down' END
-            ELSE 'stable'
-        END,
-        'periods', CASE WHEN goal.goal_pattern IN ('recurring', 'limit')
-            THEN json_build_object('met', periods.met, 'total', periods.total)
-        END,
-        'streak', json_build_object('current', streak.current, 'longest', streak.longest)
-    )
-    FROM summary, streak, attendance, line
-    LEFT JOIN periods ON true
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (
+        WITH activity AS MATERIALIZED (
+            SELECT value, activity_type <> 'skipped' AS is_counted, (activity_date AT TIME ZONE zone)::date AS day,
+                   row_number() OVER (
+                       PARTITION BY activity_type <> 'skipped'
+                       ORDER BY activity_date DESC, created_at DESC, id DESC
+                   ) AS age
+            FROM goal_activities
+            WHERE goal_id = goal.id AND activity_date <= moment
+        ), counted AS MATERIALIZED (
+            SELECT value, day, age FROM activity WHERE is_counted
+        ), summary AS (
+            SELECT count(*) AS count, coalesce(sum(value), 0) AS total, min(value) AS lowest, max(value) AS highest,
+                   coalesce(max(value) FILTER (WHERE age = 1), goal.start_value) AS newest
+            FROM counted
+        ), calendar AS MATERIALIZED (
+            -- Where a clock goes back across midnight, today is the latest day that it has shown.
+            SELECT least((goal.created_at AT TIME ZONE zone)::date, (moment AT TIME ZONE zone)::date, min(day))
+                       AS first_day,
+                   greatest((moment AT TIME ZONE zone)::date, max(day)) AS today,
+                   left_out_days(zone) AS left_out,
+                   coalesce(goal.days_of_week, ARRAY[1, 2, 3, 4, 5, 6, 7]::smallint[]) AS weekdays
+            FROM counted
+        ), active_day AS MATERIALIZED (
+            SELECT DISTINCT day, period_number('day', day, left_out) AS number FROM counted, calendar
+        ), run AS (
+            SELECT count(*) AS days, max(number) AS last_number
+            FROM (SELECT number, number - row_number() OVER (ORDER BY number) AS beginning FROM active_day) AS member
+            GROUP BY beginning
+        ), streak AS (
+            SELECT coalesce(max(days) FILTER (WHERE last_number >= period_number('day', today, left_out) - 1), 0)
+                       AS current,
+                   coalesce(max(days), 0) AS longest
+            FROM run, calendar
+        ), attendance AS (
+            SELECT (SELECT count(*) FROM active_day WHERE extract(isodow FROM day) = ANY (weekdays)) AS active,
+                   scheduled_days(weekdays, first_day, today, left_out) AS expected
+            FROM calendar
+        ), period AS MATERIALIZED (
+            SELECT period_number(goal.period, day, left_out) AS number, sum(value) AS done
+            FROM counted, calendar
+            GROUP BY 1
+        ), busy AS (
+            SELECT count(*) AS count, count(*) FILTER (WHERE meets_target(goal, done)) AS met FROM period
+        ), periods AS MATERIALIZED (
+            SELECT total, busy.met + (total - busy.count) * meets_target(goal, 0)::integer AS met,
+                   coalesce(done, 0) AS running
+            FROM busy, calendar
+            CROSS JOIN LATERAL (SELECT period_number(goal.period, today, left_out)) AS latest (number)
+            CROSS JOIN LATERAL (
+                SELECT latest.number - period_number(goal.period, first_day, left_out) + 1
+            ) AS span (total)
+            LEFT JOIN period ON period.number = latest.number
+            WHERE goal.goal_pattern IN ('recurring', 'limit')
+        ), line AS (
+            -- The slope of the last five values is rise / run; their mean is sum / count.
+            SELECT count(*) AS count, sum(value) AS sum, sum(age) * sum(value) - count(*) * sum(age * value) AS rise,
+                   count(*) * sum(age * age) - sum(age) * sum(age) AS run
+            FROM counted
+            WHERE age <= 5
+        )
+        SELECT json_build_object(
+            'goalId', goal.id, 'goalPattern', goal.goal_pattern, 'asOf', rfc3339(moment), 'timezone', zone,
+            'progress', CASE goal.goal_pattern
+                WHEN 'milestone' THEN percent(summary.total, goal.target_value)
+                WHEN 'streak' THEN percent(streak.current, goal.target_value)
+                WHEN 'target' THEN CASE
+                    WHEN goal.target_value <> goal.start_value THEN percent(
+                        (newest - goal.start_value) * sign(goal.target_value - goal.start_value),
+                        abs(goal.target_value - goal.start_value)
+                    )
+                    WHEN newest = goal.start_value THEN 100
+                    ELSE 0
+                END
+                ELSE percent(periods.met, periods.total)
+            END,
+            'current', trim_scale(CASE goal.goal_pattern
+                WHEN 'milestone' THEN summary.total
+                WHEN 'streak' THEN streak.current
+                WHEN 'target' THEN newest
+                ELSE periods.running
+            END),
+            'target', goal.target_value,
+            'unit', goal.unit,
+            'total', trim_scale(summary.total),
+            'average', CASE WHEN summary.count > 0 THEN nearest(summary.total, summary.count, 0.000001) END,
+            'best', trim_scale(
+                CASE WHEN goal.direction = 'decrease' OR goal.goal_pattern = 'limit' THEN lowest ELSE highest END
+            ),
+            'activities', (SELECT count(*) FROM activity),
+            'skipped', (SELECT count(*) FROM activity WHERE NOT is_counted),
+            'consistency', CASE WHEN expected > 0 THEN nearest(active, expected, 0.0001) END,
+            'trend', CASE WHEN 100 * line.count * abs(rise) > run * abs(line.sum)
+                THEN CASE WHEN rise > 0 THEN 'up' ELSE 'down' END
+                ELSE 'stable'
+            END,
+            'periods', CASE WHEN goal.goal_pattern IN ('recurring', 'limit')
+                THEN json_build_object('met', periods.met, 'total', periods.total)
+            END,
+            'streak', json_build_object('current', streak.current, 'longest', streak.longest)
+        )
+        FROM summary, streak, attendance, line
+        LEFT JOIN periods ON true
+    );
+END
 $$;
