@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 MEGABYTE = 1_000_000
 LOCKED = ("requirements.txt", "requirements-image.txt", "requirements-docs.txt")
 LIMIT = 120 * MEGABYTE
+SUFFIXES = {"py", "sql", "pem", "html", "css", "js", "svg", "txt", "j2"}  # of the files of the service
 
 WITHOUT_BYTECODE = """
 import sys, os, pathlib
@@ -104,7 +105,7 @@ def test_only_the_service_and_what_starts_it_are_copied(image: str) -> None:
     extra = {"docker/entrypoint", "docker/gunicorn.conf.py", "docker/healthcheck.py", "docs/openapi.json"}
     assert {name for name in files if not name.startswith("service/")} == extra
     assert {"service/app.py", "service/database/rds-ca.pem"} <= files
-    assert {name.rpartition(".")[2] for name in files - extra} <= {"py", "sql", "pem"}
+    assert {name.rpartition(".")[2] for name in files - extra} <= SUFFIXES
 
 
 def test_everything_that_is_imported_was_compiled_before(image: str) -> None:
