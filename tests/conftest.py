@@ -13,12 +13,14 @@ import psycopg2
 import pytest
 
 from service import config, lambda_handler
+from service.app import create_app
 from service.database.schema import migrate
+from service.operations import routes
 from service.security.issuer import OwnIssuer
 from tests.postgres import Postgres
 from tests.transports import Client, Gunicorn, HttpClient, LambdaClient
 
-SCOPES = ("events:read", "events:write", "items:read", "items:write", "platform:read")
+SCOPES = sorted({route.operation.scope for route in routes(create_app(config.Config())) if route.operation.scope})
 
 
 class Person(NamedTuple):

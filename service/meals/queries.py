@@ -104,7 +104,7 @@ def _insert_items(cursor: Cursor, meal_id: str, items: list[dict[str, Any]]) -> 
 
 def delete(cursor: Cursor, user_id: str, meal_id: str) -> bool:
     """Delete one; return whether there was one. Repeated it finds none, though this deletion was the one."""
-    cursor.execute("DELETE FROM meals WHERE id = %(id)s AND user_id = %(user_id)s", {"id": meal_id, "user_id": user_id})
+    cursor.execute("DELETE FROM meals WHERE id = %s AND user_id = %s", (meal_id, user_id))
     return cursor.rowcount == 1
 
 

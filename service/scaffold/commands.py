@@ -11,16 +11,15 @@ ROOT = Path(__file__).parent.parent.parent
 
 NEXT = """
 Next:
-  make test ARGS="tests/{name}"  # then the whole suite: make test
-  make check
-  make routes                    # again, whenever you change a route
-  git add -A && git commit       # the migration runs with `python -m service migrate`
+  make test ARGS=tests/{name} and make check; then the whole suite, make test
+  make routes, again whenever you change a route
+  git add -A && git commit; the migration runs with `python -m service migrate`
 """
 
 
 @click.group()
 def endpoint() -> None:
-    """Write new endpoints into a checkout of this repository."""
+    """Write new endpoints into a checkout."""
 
 
 @endpoint.command()

@@ -239,7 +239,7 @@ def test_pages_hold_each_once_the_last_eaten_first(client: Client) -> None:
 def test_meals_of_one_moment_stand_on_one_page_each(client: Client) -> None:
     made = {stored(client)["mealId"] for _ in range(5)}
     found = [client.get(f"{PATH}?page={page}&limit=1").json()["meals"][0]["mealId"] for page in range(1, 6)]
-    assert set(found) == made
+    assert found == sorted(made, reverse=True)
 
 
 def test_a_page_behind_the_last_is_empty(client: Client) -> None:
@@ -330,6 +330,15 @@ def test_of_replacements_at_once_one_is_kept_whole(client: Client) -> None:
             f"{meal['name']}/{place}" for place in range(len(meal["items"]))
         ]
         assert len(meal["items"]) == int(meal["name"])
+
+
+def test_a_lost_connection_is_not_noticed(client: Client, rows: Any) -> None:
+    found = stored(client)
+    ours = "application_name = 'headgate' AND datname = current_database()"
+    for method, target, status in (("POST", PATH, 201), ("PUT", path_of(found), 200), ("GET", PATH, 200)):
+        rows(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")
+        assert client.request(method, target, json=OTHER).status == status
+    assert [meal["name"] for meal in client.get(PATH).json()["meals"]] == ["Dinner", "Dinner"]
 
 
 def test_a_repetition_after_a_lost_connection_stores_nothing_twice(settings: Any, new_user: NewUser, rows: Any) -> None:

@@ -118,6 +118,9 @@ def database(environment: Any) -> Iterator[Database]:
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(diary=diaries())
 @example(
+    diary=("America/Havana", date(2024, 11, 2), date(2024, 11, 2), [(datetime(2024, 11, 3, 4, 30, tzinfo=UTC), [None])])
+)
+@example(
     diary=("Pacific/Apia", date(2011, 12, 29), date(2011, 12, 31), [(datetime(2011, 12, 30, 10, tzinfo=UTC), [None])])
 )
 @example(

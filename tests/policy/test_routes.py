@@ -49,7 +49,7 @@ def test_every_view_needs_a_scope_or_a_user_or_is_public_on_purpose(app: Flask) 
     access = {name: found.access for name, found in declared.items() if found}
     assert {name for name, value in access.items() if value == ANYBODY} == PUBLIC
     others = set(access.values()) - {ANYBODY, USER}
-    assert all(re.fullmatch(r"[a-z]+:[a-z]+", scope) for scope in others)
+    assert all(re.fullmatch(r"[a-z][a-z0-9-]*:[a-z]+", scope) for scope in others)
 
 
 def test_the_routes_belong_to_views_that_exist(app: Flask) -> None:

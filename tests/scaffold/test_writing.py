@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Blueprint
 
 from service.app import create_app
 from service.config import Config
@@ -116,6 +117,7 @@ def test_the_command_refuses_with_one_line_and_writes_nothing(
         ("amulets", None, "/health", "a route answers at /health already"),
         ("amulets", None, "/api/v1/events/bulk", "a route answers at /api/v1/events/bulk already"),
         ("amulets", None, "/api/v1/events/x", "a route answers at /api/v1/events/x already"),
+        ("amulets", None, "/api/v1/entities/car", "a route answers at /api/v1/entities/car/0f8fad5b-d9cb-469f-a165-"),
         ("amulets", None, "/api/v1", None),
         ("amulets", None, "/api/items/amulets", None),
     ],
@@ -128,6 +130,13 @@ def test_what_exists_is_not_written_over(
     else:
         with pytest.raises(Refused, match=f"^{re.escape(rule)}"):
             planned(clone, name, singular, path)
+
+
+def test_the_name_of_a_blueprint_is_not_given_twice(clone: Clone) -> None:
+    app = create_app(Config())
+    app.register_blueprint(Blueprint("amulets", __name__))
+    with pytest.raises(Refused, match="a blueprint is named amulets already"):
+        plan(clone.root, app, feature("amulets", "title:str", "user"))
 
 
 def test_a_dangling_link_is_something_that_exists(clone: Clone) -> None:
@@ -151,7 +160,7 @@ def test_outside_a_checkout_nothing_is_written(original: Clone, tmp_path: Path) 
 def test_the_source_of_the_app_must_be_as_expected() -> None:
     source = "from service.events import routes as events\n\n\ndef create_app():\n    app = 1\n    return app\n"
     assert registered(source, "amulets") == (
-        "from service.events import routes as events\nfrom service.amulets import routes as amulets\n\n\n"
+        "from service.amulets import routes as amulets\nfrom service.events import routes as events\n\n\n"
         "def create_app():\n    app = 1\n    amulets.init_app(app)\n    return app\n"
     )
     for other in ("", source.replace("return app", "return 1"), source.replace("service.", "other.")):
@@ -208,7 +217,7 @@ def test_a_disk_without_space_leaves_nothing_behind(clone: Clone, size: int) -> 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_a_command_that_is_killed_has_written_all_or_nothing(clone: Clone, number: signal.Signals) -> None:
     before = clone.files()
-    for milliseconds in range(100, 1500, 200):
+    for milliseconds in range(150, 1500, 300):
         process = subprocess.Popen(
             clone.command("python", "-m", "service", "endpoint", "new", *AMULETS),
             cwd=clone.root,
