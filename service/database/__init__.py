@@ -23,7 +23,7 @@ from service.database.connection import Connection, Connector
 from service.database.failures import ConnectionLost, unavailable
 from service.database.pool import Pool
 
-__all__ = ["ConnectionLost", "Cursor", "Database", "get_database"]
+__all__ = ["ConnectionLost", "Cursor", "Database", "get_database", "json_of"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -98,3 +98,9 @@ def get_database() -> Database:
     """Return the database of the current application."""
     database: Database = current_app.extensions["database"]
     return database
+
+
+def json_of(cursor: Cursor) -> str | None:
+    """Return the JSON text that a statement has answered with, None where it found nothing."""
+    row = cursor.fetchone()
+    return row[0] if row else None

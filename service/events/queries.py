@@ -6,7 +6,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from service.database import Cursor
+from service.database import Cursor, json_of
 
 
 def store_events(cursor: Cursor, batch_id: str, incoming: str) -> list[tuple[bool, bool, list[str]]]:
@@ -51,7 +51,7 @@ def event(cursor: Cursor, event_id: str) -> str | None:
         """,
         (event_id,),
     )
-    return _first(cursor)
+    return json_of(cursor)
 
 
 def entity(cursor: Cursor, entity_type: str, entity_id: str) -> str | None:
@@ -67,7 +67,7 @@ def entity(cursor: Cursor, entity_type: str, entity_id: str) -> str | None:
         """,
         (entity_type, entity_id),
     )
-    return _first(cursor)
+    return json_of(cursor)
 
 
 def events(
@@ -119,8 +119,3 @@ def history(cursor: Cursor, entity_type: str, entity_id: str, after: Key | None,
 def _key(after: Key | None) -> dict[str, Any]:
     moment, key, position = after or (None, None, None)
     return {"moment": moment, "id": key, "position": position}
-
-
-def _first(cursor: Cursor) -> str | None:
-    row = cursor.fetchone()
-    return row[0] if row else None

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from service.database import Cursor
+from service.database import Cursor, json_of
 
 Versioned = tuple[str, int]  # JSON, and the version of what it tells
 
@@ -159,7 +159,7 @@ def page(cursor: Cursor, user_id: str, query: dict[str, Any]) -> str:
         """,
         {"user_id": user_id, "goalPattern": None, "category": None, **query},
     )
-    return str(_first(cursor))
+    return str(json_of(cursor))
 
 
 def insert_activity(
@@ -178,7 +178,7 @@ def insert_activity(
         """,
         {"id": activity_id, "goal_id": str(goal_id), "user_id": user_id, **activity},
     )
-    return _first(cursor)
+    return json_of(cursor)
 
 
 def activity_page(cursor: Cursor, user_id: str, goal_id: UUID, query: dict[str, Any]) -> str | None:
@@ -218,7 +218,7 @@ def activity_page(cursor: Cursor, user_id: str, goal_id: UUID, query: dict[str, 
             **query,
         },
     )
-    return _first(cursor)
+    return json_of(cursor)
 
 
 def progress(cursor: Cursor, user_id: str, goal_id: UUID, moment: datetime | None = None) -> str | None:
@@ -232,9 +232,4 @@ def progress(cursor: Cursor, user_id: str, goal_id: UUID, moment: datetime | Non
         """,
         (moment, str(goal_id), user_id),
     )
-    return _first(cursor)
-
-
-def _first(cursor: Cursor) -> str | None:
-    row = cursor.fetchone()
-    return row[0] if row else None
+    return json_of(cursor)

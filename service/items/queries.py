@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.database import Cursor
+from service.database import Cursor, json_of
 
 
 def insert(cursor: Cursor, item_id: str, item: dict[str, Any]) -> str | None:
@@ -18,7 +18,7 @@ def insert(cursor: Cursor, item_id: str, item: dict[str, Any]) -> str | None:
         """,
         {"id": item_id, **item},
     )
-    return _first(cursor)
+    return json_of(cursor)
 
 
 def one(cursor: Cursor, item_id: str) -> str | None:
@@ -31,7 +31,7 @@ def one(cursor: Cursor, item_id: str) -> str | None:
         """,
         (item_id,),
     )
-    return _first(cursor)
+    return json_of(cursor)
 
 
 def page(cursor: Cursor, page: int, limit: int) -> str | None:
@@ -50,7 +50,7 @@ def page(cursor: Cursor, page: int, limit: int) -> str | None:
         """,
         {"page": page, "limit": limit, "offset": (page - 1) * limit},
     )
-    return _first(cursor)
+    return json_of(cursor)
 
 
 def replace(cursor: Cursor, item_id: str, item: dict[str, Any]) -> str | None:
@@ -64,15 +64,10 @@ def replace(cursor: Cursor, item_id: str, item: dict[str, Any]) -> str | None:
         """,
         {"id": item_id, **item},
     )
-    return _first(cursor)
+    return json_of(cursor)
 
 
 def delete(cursor: Cursor, item_id: str) -> bool:
     """Delete an item; return whether there was one. Repeated it finds none, though this deletion was the one."""
     cursor.execute("DELETE FROM items WHERE id = %s", (item_id,))
     return cursor.rowcount == 1
-
-
-def _first(cursor: Cursor) -> str | None:
-    row = cursor.fetchone()
-    return row[0] if row else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from service.database import Cursor
+from service.database import Cursor, json_of
 
 
 def insert(cursor: Cursor, user_id: str, meal_id: str, meal: dict[str, Any]) -> str | None:
@@ -32,7 +32,7 @@ def one(cursor: Cursor, user_id: str, meal_id: str) -> str | None:
         """,
         (meal_id, user_id),
     )
-    return _first(cursor)
+    return json_of(cursor)
 
 
 def page(
@@ -67,7 +67,7 @@ def page(
             "last_day": last_day,
         },
     )
-    return _first(cursor)
+    return json_of(cursor)
 
 
 def replace(cursor: Cursor, user_id: str, meal_id: str, meal: dict[str, Any]) -> str | None:
@@ -154,9 +154,4 @@ def summary(cursor: Cursor, user_id: str, first_day: date, last_day: date) -> st
         """,
         {"user_id": user_id, "first_day": first_day, "last_day": last_day},
     )
-    return _first(cursor)
-
-
-def _first(cursor: Cursor) -> str | None:
-    row = cursor.fetchone()
-    return row[0] if row else None
+    return json_of(cursor)
