@@ -12,6 +12,7 @@ from service.pages import PageQuery, Pagination
 from service.validation import Day, Instant, LongText, Number, StrictSchema, Text
 
 MAX_DAYS = 366
+MAX_AMOUNT = 10**12
 
 
 def _check_positive(number: Decimal) -> None:
@@ -23,9 +24,9 @@ class FoodInput(StrictSchema):
     """Some food of a meal. Calories are those of the whole quantity."""
 
     food = Text(limit=200, required=True)
-    quantity = Number(required=True, validate=_check_positive, metadata={"exclusiveMinimum": 0})
+    quantity = Number(high=MAX_AMOUNT, required=True, validate=_check_positive, metadata={"exclusiveMinimum": 0})
     unit = Text(limit=50, required=True)
-    calories = Number(0, load_default=None, allow_none=True)
+    calories = Number(0, MAX_AMOUNT, load_default=None, allow_none=True)
 
 
 class MealInput(StrictSchema):

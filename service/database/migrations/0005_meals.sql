@@ -16,9 +16,9 @@ CREATE TABLE meal_items (
     meal_id uuid NOT NULL REFERENCES meals (id) ON DELETE CASCADE,
     position integer NOT NULL CHECK (position BETWEEN 1 AND 100),
     food text NOT NULL CHECK (length(food) BETWEEN 1 AND 200),
-    quantity numeric NOT NULL CHECK (quantity > 0 AND quantity < 'infinity'),  -- nor NaN, which sorts behind it
+    quantity numeric NOT NULL CHECK (quantity > 0 AND quantity <= 1e12),  -- nor NaN, which sorts behind every number
     unit text NOT NULL CHECK (length(unit) BETWEEN 1 AND 50),
-    calories numeric CHECK (calories >= 0 AND calories < 'infinity'),
+    calories numeric CHECK (calories >= 0 AND calories <= 1e12),
     PRIMARY KEY (meal_id, position)
 );
 
