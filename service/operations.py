@@ -117,9 +117,13 @@ def declared_by(view: Callable[..., Any]) -> Operation | None:
 
 def current_operation() -> Operation:
     """Return what the view of the current request declares."""
-    found = declared_by(current_app.view_functions[str(request.endpoint)])
+    return _operation_of(current_app, str(request.endpoint))
+
+
+def _operation_of(app: Flask, endpoint: str) -> Operation:
+    found = declared_by(app.view_functions[endpoint])
     if found is None:
-        raise LookupError(f"the view {request.endpoint} declares no operation")
+        raise LookupError(f"the view {endpoint} declares no operation")
     return found
 
 
@@ -132,10 +136,8 @@ def routes(app: Flask) -> list[Route]:
 
 
 def _routes_of(app: Flask, rule: Rule) -> Iterator[Route]:
-    view = app.view_functions[rule.endpoint]
-    found = declared_by(view)
-    if found is None:
-        raise LookupError(f"the view {rule.endpoint} declares no operation")
+    found = _operation_of(app, rule.endpoint)
+    summary = (app.view_functions[rule.endpoint].__doc__ or "").partition("\n")[0]
     path = _VARIABLE.sub(r"{\g<name>}", rule.rule)
     for method in sorted((rule.methods or set()) - _DERIVED_METHODS):
         yield Route(
@@ -144,7 +146,7 @@ def _routes_of(app: Flask, rule: Rule) -> Iterator[Route]:
             f"{method} {_gateway_path(rule.rule)}",
             tuple((match["name"], match["converter"] or "string") for match in _VARIABLE.finditer(rule.rule)),
             rule.endpoint,
-            (view.__doc__ or "").partition("\n")[0],
+            summary,
             found,
         )
 

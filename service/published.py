@@ -31,17 +31,20 @@ def contents() -> dict[Path, str]:
 
 def stale() -> list[Path]:
     """Return the files that do not hold what they must."""
-    return [path for path, text in contents().items() if not path.exists() or path.read_text() != text]
+    return list(_stale())
 
 
 def write() -> list[Path]:
     """Write the files that are stale; return them."""
-    found = stale()
-    texts = contents()
-    for path in found:
+    found = _stale()
+    for path, text in found.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(texts[path])
-    return found
+        path.write_text(text)
+    return list(found)
+
+
+def _stale() -> dict[Path, str]:
+    return {path: text for path, text in contents().items() if not path.exists() or path.read_text() != text}
 
 
 def route_table(registry: list[Route]) -> dict[str, dict[str, Any]]:

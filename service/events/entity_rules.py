@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE, ValidationError, fields, validate
 
-from service.validation import Number, StrictSchema, Text, Timestamp
+from service.validation import Flag, Number, StrictSchema, Text, Timestamp
 
 LOAN_STATUSES = ("active", "paid_off", "defaulted", "cancelled")
 VIN = r"[A-HJ-NPR-Z0-9]{17}\Z"
@@ -26,15 +26,6 @@ class TextOrObject(fields.Field[Any]):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, (str, dict)):
             raise ValidationError("Must be a text or an object")
-        return value
-
-
-class Flag(fields.Field[bool]):
-    """`true` or `false`, and nothing that could pass for them."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
-        if not isinstance(value, bool):
-            raise ValidationError("Must be true or false")
         return value
 
 

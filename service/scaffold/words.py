@@ -30,18 +30,7 @@ OWN_FIELDS = frozenset(
 TAKEN_BY_TEMPLATES = frozenset(
     {
         *("annotations", "app", "as_json", "current_user", "cursor", "delete", "get_database", "index", "init_app"),
-        *(
-            "inputs",
-            "insert",
-            "json_of",
-            "one",
-            "operation",
-            "page",
-            "queries",
-            "replace",
-            "replaced",
-            "show",
-            "stored",
-        ),
+        *("inputs", "insert", "json_of", "one", "operation", "page", "queries", "replace", "replaced", "show"),
+        "stored",
     }
 )
