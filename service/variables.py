@@ -6,6 +6,8 @@ import math
 import re
 from collections.abc import Mapping
 
+_URL = re.compile(r"https://[^/]|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?(/|$)")
+
 
 class Reader:
     """Reads variables by kind. `problems` names each that is wrong."""
@@ -48,6 +50,11 @@ class Reader:
             self.refuse(f"{name} must be a whole number")
         return int(value)
 
+    def family(self, name: str) -> dict[str, str]:
+        """Return the texts of a variable and of those that add an underscore and something to its name."""
+        names = {name, *(other for other in self._environ if other.startswith(f"{name}_"))}
+        return {each: text for each in sorted(names) if (text := self.text(each))}
+
     def words(self, name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
         return tuple((self.text(name) or "").replace(",", " ").split()) or default
 
@@ -73,6 +80,12 @@ class Reader:
 
     def url(self, name: str) -> str | None:
         url = self.text(name)
-        if url and not re.match(r"https://[^/]|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?(/|$)", url):
+        if url and not _URL.match(url):
             self.refuse(f"{name} must begin with https:// (http:// only for loopback)")
         return url
+
+    def urls(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        urls = self.words(name, default)
+        if not all(map(_URL.match, urls)):
+            self.refuse(f"{name} must list URLs that begin with https:// (http:// only for loopback)")
+        return urls

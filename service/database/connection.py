@@ -6,10 +6,10 @@ deadline of the work at hand: a server that is black-holed, stopped or stuck cos
 
 from __future__ import annotations
 
-import json
 import select
-import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import psycopg2.extensions
 
 from service import deadline
 from service.config import DatabaseConfig
+from service.secrets_manager import SecretsManager, SecretUnavailable, SecretUnusable
 
 RDS_CERTIFICATES = Path(__file__).with_name("rds-ca.pem")
 # Shares of the deadline, so that the server gives up first and the connection survives.
@@ -68,22 +69,27 @@ class Connector:
     def __init__(self, config: DatabaseConfig, deadline_seconds: float) -> None:
         self._config = config
         self._deadline_seconds = deadline_seconds
-        self._secret: dict[str, str] = {}
-        self._secret_lock = threading.Lock()
+        name = config.secret_arn or config.secret_name
+        self._secret = SecretsManager(name, config.region) if name else None
 
     def connect(self) -> Connection:
         """Open a connection, or raise `psycopg2.OperationalError` within `connect_seconds` or the deadline."""
+        parameters = self.parameters()
         try:
-            return self._connect()
+            return self._connect(parameters)
         except psycopg2.OperationalError as error:
-            if not (self._secret and "authentication failed" in str(error)):
+            if self._secret is None or "authentication failed" not in str(error):
                 raise
-            self._secret = {}  # the password was rotated
-            return self._connect()
+            with _as_outage(self._config):
+                self._secret.refresh()  # the password was rotated
+            renewed = self.parameters()
+            if renewed == parameters:
+                raise
+            return self._connect(renewed)
 
-    def _connect(self) -> Connection:
+    def _connect(self, parameters: dict[str, Any]) -> Connection:
         expires_at = min(deadline.expires_at(), time.monotonic() + self._config.connect_seconds)
-        return Connection(psycopg2.extensions.make_dsn(**self.parameters()), expires_at)
+        return Connection(psycopg2.extensions.make_dsn(**parameters), expires_at)
 
     def parameters(self) -> dict[str, Any]:
         """Return the libpq parameters, the password among them."""
@@ -98,14 +104,13 @@ class Connector:
         if config.url:
             parameters["dsn"] = config.url
         else:
-            secret = self._read_secret() if config.secret_arn else {}
-            user = config.user or secret.get("username")
+            user = config.user or self._from_secret("username")
             parameters |= {"host": config.host, "port": config.port, "dbname": config.name, "user": user}
             parameters |= {"sslmode": config.tls}
             if config.tls.startswith("verify") and str(config.host).endswith((".amazonaws.com", ".amazonaws.com.cn")):
                 parameters["sslrootcert"] = str(RDS_CERTIFICATES)
             parameters["password"] = (
-                self._iam_token(str(user)) if config.iam_auth else config.password or secret.get("password")
+                self._iam_token(user) if config.iam_auth else config.password or self._from_secret("password")
             )
         if not is_rds_proxy(config):
             milliseconds = self._deadline_seconds * 1000
@@ -118,19 +123,11 @@ class Connector:
             )
         return parameters
 
-    def _read_secret(self) -> dict[str, str]:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        with self._secret_lock:
-            if not self._secret:
-                try:
-                    answer = self._aws("secretsmanager").get_secret_value(SecretId=self._config.secret_arn)
-                    self._secret = json.loads(answer["SecretString"])
-                except (BotoCoreError, ClientError, KeyError, ValueError) as error:
-                    raise psycopg2.OperationalError(
-                        f"DATABASE_SECRET_ARN cannot be read: {type(error).__name__}"
-                    ) from error
-            return self._secret
+    def _from_secret(self, what: str) -> str:
+        if self._secret is None:
+            raise psycopg2.OperationalError(f"no {what} is configured")
+        with _as_outage(self._config):
+            return self._secret.require(what if self._config.secret_arn else f"db_{what}")
 
     def _iam_token(self, user: str) -> str:
         from botocore.exceptions import BotoCoreError, ClientError
@@ -147,6 +144,18 @@ class Connector:
         seconds = max(0.1, min(AWS_SECONDS, deadline.remaining()))
         patience = ClientConfig(connect_timeout=seconds, read_timeout=seconds, retries={"total_max_attempts": 1})
         return boto3.client(service, region_name=self._config.region, config=patience)
+
+
+@contextmanager
+def _as_outage(config: DatabaseConfig) -> Iterator[None]:
+    """Let what is wrong with the secret be what is wrong with the database: a request is answered with 503."""
+    variable = "DATABASE_SECRET_ARN" if config.secret_arn else "SECRETS_MANAGER_SECRET_NAME"
+    try:
+        yield
+    except SecretUnusable as error:
+        raise psycopg2.OperationalError(f"{variable}: {error}") from error
+    except SecretUnavailable as error:
+        raise psycopg2.OperationalError(f"{variable}: {error.reason}") from error
 
 
 def is_rds_proxy(config: DatabaseConfig) -> bool:

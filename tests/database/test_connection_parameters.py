@@ -6,6 +6,7 @@ import datetime
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -179,7 +180,7 @@ def test_a_secret_that_is_missing_is_an_outage_with_one_line_of_reason(
     assert answer["headers"]["Retry-After"] == "60"
     assert "secret" not in answer["body"].lower()
     (reason,) = [str(record.reason) for record in caplog.records if record.message == "a dependency is unavailable"]  # type: ignore[attr-defined]
-    assert "DATABASE_SECRET_ARN cannot be read: " in reason
+    assert reason == f"DATABASE_SECRET_ARN: the secret {IMAGINARY!r} cannot be read: ResourceNotFoundException"
     assert "\n" not in reason
 
 
@@ -287,3 +288,131 @@ def test_a_server_without_tls_is_refused_where_it_must_be_verified(postgres: Pos
         connector_for(environ).connect()
     with pytest.raises(psycopg2.OperationalError, match="server does not support SSL"):
         connector_for(environ | {"DATABASE_TLS": "require"}).connect()
+
+
+def shared_secret(secrets: Any, **content: Any) -> str:
+    name = f"headgate-{uuid.uuid4()}"
+    secrets.create_secret(Name=name, SecretString=json.dumps({"fullbay_api_key": "k", **content}))
+    return name
+
+
+def test_the_password_of_the_shared_secret_signs_in_and_is_read_again_when_it_was_rotated(
+    secrets: Any, postgres: Postgres, role: Callable[..., str]
+) -> None:
+    user = role("first")
+    name = shared_secret(secrets, db_password="first", username="somebody-else", password="another")
+    connector = connector_for(at(postgres, DB_USER=user, SECRETS_MANAGER_SECRET_NAME=name))
+    assert user_of(connector) == user
+    secrets.put_secret_value(SecretId=name, SecretString=json.dumps({"db_password": "second"}))
+    assert user_of(connector) == user
+    role("second", user)
+    assert user_of(connector) == user
+    secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+    assert user_of(connector) == user
+
+
+def test_every_thread_signs_in_after_a_rotation(secrets: Any, postgres: Postgres, role: Callable[..., str]) -> None:
+    user = role("first")
+    name = shared_secret(secrets, db_password="first")
+    connector = connector_for(at(postgres, DB_USER=user, SECRETS_MANAGER_SECRET_NAME=name))
+    assert user_of(connector) == user
+    secrets.put_secret_value(SecretId=name, SecretString=json.dumps({"db_password": "second"}))
+    role("second", user)
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda _: user_of(connector), range(8))) == {user}
+
+
+OTHER_WAYS = {
+    "a password": {"DB_PASSWORD": PASSWORD},
+    "a URL": {"DATABASE_URL": "postgresql://me@127.0.0.1/x"},
+    "IAM": {"DATABASE_IAM_AUTH": "true"},
+    "a secret of its own": {"DATABASE_SECRET_ARN": IMAGINARY},
+}
+
+
+@pytest.mark.parametrize("way", OTHER_WAYS.values(), ids=OTHER_WAYS)
+def test_the_shared_secret_is_for_databases_that_nothing_else_signs_in_to(way: dict[str, str]) -> None:
+    environ = {"DB_HOST": "db", "DB_NAME": "x", "DB_USER": "me", "SECRETS_MANAGER_SECRET_NAME": "headgate"}
+    assert config.load(environ).database.secret_name == "headgate"
+    settings = config.load(environ | way)
+    assert settings.database.secret_name is None
+    assert settings.fullbay.secret_name == "headgate"
+
+
+def test_a_password_that_is_given_is_used_without_the_secret_being_read(
+    postgres: Postgres, secrets: Any, role: Callable[..., str]
+) -> None:
+    user = role("given")
+    assert (
+        user_of(connector_for(at(postgres, DB_USER=user, DB_PASSWORD="given", DATABASE_SECRET_ARN=IMAGINARY))) == user
+    )
+
+
+def test_the_shared_secret_names_no_user() -> None:
+    environ = {"DB_HOST": "db", "DB_NAME": "x", "SECRETS_MANAGER_SECRET_NAME": "headgate"}
+    with pytest.raises(config.ConfigError, match="DATABASE_USER is missing"):
+        config.load(environ)
+
+
+UNUSABLE: dict[str, tuple[dict[str, Any], str]] = {
+    "no password": ({}, "db_password is missing in the secret"),
+    "an empty password": ({"db_password": ""}, "db_password is missing in the secret"),
+    "a number": ({"db_password": 5}, "db_password in the secret"),
+}
+
+
+@pytest.mark.parametrize(("content", "text"), UNUSABLE.values(), ids=UNUSABLE)
+def test_a_shared_secret_without_a_password_is_an_outage_that_says_so(
+    secrets: Any, postgres: Postgres, content: dict[str, Any], text: str
+) -> None:
+    name = shared_secret(secrets, **content)
+    settings = config.load(at(postgres, DB_USER="me", SECRETS_MANAGER_SECRET_NAME=name))
+    with pytest.raises(ServiceUnavailable) as outage:
+        Database(settings).statement(lambda cursor: cursor.execute("SELECT 1"))
+    assert outage.value.reason.startswith(f"SECRETS_MANAGER_SECRET_NAME: {text} {name!r}")
+
+
+def test_a_wrong_password_in_the_shared_secret_is_read_twice_and_told_to_nobody(
+    secrets: Any, postgres: Postgres, role: Callable[..., str], caplog: pytest.LogCaptureFixture
+) -> None:
+    name = shared_secret(secrets, db_password="wrong-marker")
+    settings = config.load(at(postgres, DB_USER=role("right"), SECRETS_MANAGER_SECRET_NAME=name))
+    caplog.clear()
+    with pytest.raises(ServiceUnavailable) as outage:
+        Database(settings).statement(lambda cursor: cursor.execute("SELECT 1"))
+    assert "authentication failed" in outage.value.reason
+    assert "wrong-marker" not in outage.value.reason + caplog.text
+    assert "wrong-marker" not in repr(settings)
+    asked = [record for record in caplog.records if record.name == "werkzeug" and "POST" in record.getMessage()]
+    assert len(asked) == 2
+
+
+def test_a_password_that_is_refused_and_has_not_changed_is_not_offered_again(
+    secrets: Any, postgres: Postgres, role: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the server counts failures, two for each request lock the service out."""
+    name = shared_secret(secrets, db_password="wrong")
+    connector = connector_for(at(postgres, DB_USER=role("right"), SECRETS_MANAGER_SECRET_NAME=name))
+    offered: list[str] = []
+    connect = connector._connect
+
+    def noting(parameters: dict[str, Any]) -> Any:
+        offered.append(parameters["password"])
+        return connect(parameters)
+
+    monkeypatch.setattr(connector, "_connect", noting)
+    with pytest.raises(psycopg2.OperationalError, match="authentication failed"):
+        connector.connect()
+    assert offered == ["wrong"]
+
+
+def test_secrets_manager_out_of_reach_is_an_outage_within_the_deadline(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch, secrets: Any
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    settings = config.load(at(postgres, DB_USER="me", SECRETS_MANAGER_SECRET_NAME="headgate"))
+    with pytest.raises(ServiceUnavailable) as outage:
+        Database(settings).statement(lambda cursor: cursor.execute("SELECT 1"))
+    assert outage.value.reason == (
+        "SECRETS_MANAGER_SECRET_NAME: the secret 'headgate' cannot be read: EndpointConnectionError"
+    )

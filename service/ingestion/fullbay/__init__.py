@@ -1,0 +1,1 @@
+"""Fullbay's two APIs as sources of ingestion."""
