@@ -11,6 +11,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from service.config import NO_DATABASE, ConfigError, load
 from service.logs import formatter
+from service.metrics import processes
 
 LINGER_MS = 10
 
@@ -20,6 +21,7 @@ try:
     _settings = load()
     if _settings.database.is_embedded:  # `make run` has started it by now, and says where it is
         raise ConfigError(NO_DATABASE)
+    processes.share(_settings)
 except ConfigError as error:  # gunicorn would print a traceback, and every worker once more
     print(f"headgate: {error}", file=sys.stderr)  # noqa: T201
     sys.exit(2)
@@ -68,6 +70,11 @@ class Logger(GunicornLogger):
 
     def access(self, *_):
         """Log nothing."""
+
+
+def post_fork(server, worker):
+    """Let a worker measure together with the others."""
+    processes.join()
 
 
 _memory = Path("/dev/shm")  # noqa: S108

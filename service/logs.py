@@ -15,7 +15,7 @@ from typing import Any
 from flask import Flask, Response, g, request
 from pythonjsonlogger.json import JsonFormatter
 
-from service import gateway
+from service import gateway, tracing
 from service.times import rfc3339
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,8 @@ class Formatter(JsonFormatter):
         log_data["timestamp"] = rfc3339(datetime.fromtimestamp(record.created, UTC), "milliseconds")
         super().add_fields(log_data, record, message_dict)
         log_data["requestId"] = request_id()
+        if trace_id := tracing.trace_id():
+            log_data["traceId"] = trace_id
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
         """Return the stack, without the texts of the exceptions: they may quote the request or a row."""
@@ -61,7 +63,8 @@ def formatter() -> Formatter:
 def configure(level: str) -> None:
     """Send the log of this process to standard error as JSON lines.
 
-    `DEBUG` is for this service alone: at that level botocore and others write down secrets and bodies.
+    `DEBUG` is for this service alone: at that level botocore and others write down secrets and bodies. urllib3 writes
+    down whole URLs, keys and all, with its warnings, too.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter())
@@ -69,6 +72,7 @@ def configure(level: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel("INFO" if level == "DEBUG" else level)
     logging.getLogger("service").setLevel(level)
+    logging.getLogger("urllib3").setLevel(max(logging.ERROR, root.level))
 
 
 def request_id() -> str | None:
@@ -76,9 +80,16 @@ def request_id() -> str | None:
     return getattr(_local, "request_id", None)
 
 
+def last_request_id() -> str | None:
+    """Return the id of what this thread works on, or has worked on last."""
+    return getattr(_local, "last_request_id", None)
+
+
 def set_request_id(value: str | None) -> None:
     """Let the lines that this thread writes from now on bear an id, or none."""
     _local.request_id = value
+    if value is not None:
+        _local.last_request_id = value
 
 
 def init_app(app: Flask) -> None:

@@ -6,11 +6,12 @@ psycopg2's own pool raises as soon as it is empty; SQLAlchemy's waits, and costs
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
-from service import deadline
+from service import deadline, metrics
 from service.database.connection import Connection
 from service.errors import ServiceUnavailable
 
@@ -24,19 +25,30 @@ class Pool:
         self._idle: list[Connection] = []
 
     def acquire(self) -> Connection:
-        """Return a connection that nobody else has, with the deadline of the work at hand.
+        """Return a connection that nobody else has, with the deadline of the work at hand, but never one far away.
 
         Raises `ServiceUnavailable` when none comes free in time, `psycopg2.OperationalError` when none can be made.
         """
-        if not self._free.acquire(timeout=deadline.remaining()):
-            raise ServiceUnavailable(reason="every database connection was in use until the deadline")
+        self._wait()
         try:
             connection = self._take_idle() or self._connect()
         except BaseException:
             self._free.release()
             raise
-        connection.expires_at = deadline.expires_at()
+        connection.expires_at = min(deadline.expires_at(), time.monotonic() + deadline.UNSET_SECONDS)
         return connection
+
+    def _wait(self) -> None:
+        """Wait for one of the `size` places."""
+        if self._free.acquire(blocking=False):
+            metrics.record_metric("PoolWait", 0)
+            return
+        began = time.monotonic()
+        is_free = self._free.acquire(timeout=deadline.remaining())
+        metrics.record_metric("PoolWait", time.monotonic() - began)
+        if not is_free:
+            metrics.increment_counter("PoolTimeouts")
+            raise ServiceUnavailable(reason="every database connection was in use until the deadline")
 
     def _take_idle(self) -> Connection | None:
         while True:

@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, jsonify
 
-from service import inputs, pages
+from service import inputs, metrics, pages
 from service.answers import as_json
 from service.config import Config
 from service.database import get_database
@@ -39,6 +39,7 @@ from service.validation import rfc3339
 ALL_PROCESSED = "All events processed successfully"
 
 MANY = Throttle(rate=500, burst=1000)
+REASONS = {409: "duplicate", 422: "invalid", 500: "failed"}
 NEXT_PAGE = {"Link": 'The next page, rel="next", where there is one.'}
 EXAMPLE = {
     "eventHeader": {"eventName": "Car Created", "eventType": "CarCreated", "createdDate": "2026-01-15T10:30:00Z"},
@@ -81,8 +82,13 @@ def init_app(app: Flask, config: Config) -> None:
 )
 def create() -> Response:
     """Store one event."""
-    event = read_event(parse(inputs.json_text()), current_app.config["STRICT_EVENTS"])
-    stored = _store().store(event)
+    text = inputs.json_text()
+    try:
+        event = read_event(parse(text), current_app.config["STRICT_EVENTS"])
+        stored = _store().store(event)
+    except Exception as error:
+        _count_refused(error)
+        raise
     return jsonify(
         success=True,
         message="Event processed successfully",
@@ -162,17 +168,28 @@ def _store_all(ready: list[ReadyEvent]) -> Sequence[Stored | None]:
 def _result(attempt: ReadyEvent | tuple[str | None, Invalid], outcome: Stored | Exception | None) -> dict[str, Any]:
     if not isinstance(attempt, ReadyEvent):
         event_id, error = attempt
+        _count_refused(error)
         return _failure(event_id, error)
     if isinstance(outcome, ServiceUnavailable):
         raise outcome
     if isinstance(outcome, Exception):
         log.error("an event could not be stored", exc_info=outcome)
+        _count_refused(outcome)
         return {"event_id": attempt.id, "status": 500, "error": "The event could not be stored"}
     if outcome is None:
+        metrics.increment_counter("EventsRefused", Reason="batch")
         return {"event_id": attempt.id, "status": 422, "error": "Not stored, because of other events of the batch"}
     if not outcome.is_stored:
-        return _failure(attempt.id, conflict(attempt.id, outcome))
+        refusal = conflict(attempt.id, outcome)
+        _count_refused(refusal)
+        return _failure(attempt.id, refusal)
     return {"event_id": attempt.id, "status": 200, "entities": _outcomes(attempt, outcome)}
+
+
+def _count_refused(error: Exception) -> None:
+    """Count an event that is not stored for a reason of its own; not one in an outage, or of a body that is no JSON."""
+    if reason := REASONS.get(getattr(error, "status", 500)):
+        metrics.increment_counter("EventsRefused", Reason=reason)
 
 
 def _failure(event_id: str | None, error: ServiceError) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import psycopg2
 
-from service import deadline
+from service import deadline, metrics
 from service.database import Database
 from service.errors import Conflict, ServiceError, ServiceUnavailable
 from service.events import queries
@@ -119,11 +119,12 @@ class EventStore:
         outage it stands for all.
         """
         try:
-            return [Stored(*row) for row in self._database.statement(queries.store_events, *_arguments(events))]
+            rows = self._database.statement(queries.store_events, *_arguments(events))
         except ServiceError as error:
             return [error] * len(events)
         except psycopg2.Error as error:  # a defect of ours: the neighbours do not suffer from it
             return [error] if len(events) == 1 else [self.store_each([event])[0] for event in events]
+        return [*_counted([Stored(*row) for row in rows])]
 
     def store_all(self, events: Sequence[ReadyEvent]) -> list[Stored]:
         """Store all events or none. Raises `NotAllStored`."""
@@ -136,12 +137,21 @@ class EventStore:
                     raise NotAllStored(results)
             return results
 
-        return self._database.once_more(store)
+        return _counted(self._database.once_more(store))
 
 
 def conflict(event_id: str, result: Stored) -> Conflict:
     """Return the error for an event whose id is stored already."""
     return Conflict(f"Event with ID '{event_id}' already exists", eventId=event_id, identical=result.is_identical)
+
+
+def _counted(results: list[Stored]) -> list[Stored]:
+    """Count those that are stored, for good."""
+    stored = [result for result in results if result.is_stored]
+    metrics.increment_counter("EventsStored", len(stored))
+    if stale := sum(result.outcomes.count("stale") for result in stored):
+        metrics.increment_counter("EventsStale", stale)
+    return results
 
 
 def _arguments(events: Sequence[ReadyEvent]) -> tuple[str, str]:

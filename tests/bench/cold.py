@@ -33,7 +33,7 @@ class ColdStarts:
         self.results: dict[str, list[dict[str, Any]]] = {OURS: [], PEER: []}
         for turn in range(rounds + 1):
             for module in (OURS, PEER) if turn % 2 else (PEER, OURS):
-                result = json.loads(_run(self.environment, module).stdout)
+                result = json.loads(_run(self.environment, module).stdout.splitlines()[-1])  # behind its metrics
                 if result["status"] != 200:
                     raise RuntimeError(f"{module} answered {result}")
                 if turn:
