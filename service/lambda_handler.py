@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from functools import cache
 from typing import Any
 from urllib.parse import unquote_plus
 
 from flask import Flask
 
-from service import config, deadline, gateway, jobs, logs
+from service import config, deadline, gateway, jobs, logs, metrics, tracing
 from service.app import create_app
 from service.database.schema import migrate
 from service.errors import ServiceUnavailable
+from service.jobs.measured import measured
+
+BEGIN_SECONDS = 5.0  # that an invocation must have left to begin with another message
 
 Event = dict[str, Any]
 
@@ -30,11 +34,28 @@ def handler(event: Any, context: Any) -> Any:
     Raises `UnknownEvent`, or what the job or the migration raises, so that AWS retries and dead-letters it.
     """
     settings = _settings()
+    started_at = time.time()
+    is_fault = True
+    logs.set_request_id(getattr(context, "aws_request_id", None))
+    _count_cold_start()
+    try:
+        answer = _answer(event, context, settings)
+        status = answer.get("statusCode") if isinstance(answer, dict) else None
+        is_fault = isinstance(status, int) and status >= 500
+        return answer
+    finally:
+        logs.set_request_id(None)
+        if settings.function:
+            annotations = {"request_id": logs.last_request_id()}
+            tracing.send(settings.function.trace_daemon, started_at, annotations, is_fault)
+        metrics.flush()
+
+
+def _answer(event: Any, context: Any, settings: config.Config) -> Any:
     if not isinstance(event, dict):
         raise UnknownEvent(f"The event is no object but {type(event).__name__}")
     if gateway.is_http(event):
         return gateway.respond(_app(), event, context, settings.base_path, settings.trusted_proxy_hops)
-    logs.set_request_id(getattr(context, "aws_request_id", None))
     if hasattr(context, "get_remaining_time_in_millis"):
         deadline.start(context.get_remaining_time_in_millis() / 1000 - deadline.SPARED_SECONDS)
     try:
@@ -44,14 +65,13 @@ def handler(event: Any, context: Any) -> Any:
         raise
     finally:
         deadline.clear()
-        logs.set_request_id(None)
 
 
 def _dispatch(event: Event, settings: config.Config) -> Any:
     if event.get("command") == "migrate":
         return {"applied": migrate(settings, deadline.remaining())}
     if "job" in event:
-        return _run(event)
+        return _run(event["job"], _arguments(event))
     if isinstance(event.get("detail"), dict):
         return _handle_detail(event)
     if isinstance(event.get("Records"), list) and event["Records"]:
@@ -64,24 +84,25 @@ def _dispatch(event: Event, settings: config.Config) -> Any:
 def _handle_detail(event: Event) -> Any:
     detail: Event = event["detail"]
     if event.get("source") == "aws.s3" and event.get("detail-type") == "Object Created":
-        return jobs.run("export", {"bucket": detail["bucket"]["name"], "key": detail["object"]["key"]})
+        return _run("export", {"bucket": detail["bucket"]["name"], "key": detail["object"]["key"]})
     if event.get("source") == "aws.events":
         if "job" in detail:
-            return _run(detail)
+            return _run(detail["job"], _arguments(detail))
         if "table" in detail:
-            return jobs.run("export", detail)
+            return _run("export", detail)
     raise _unknown(event)
 
 
 def _handle_records(event: Event) -> Any:
     records: list[Any] = event["Records"]
     if all(isinstance(record, dict) and record.get("eventSource") == "aws:sqs" for record in records):
-        return {"batchItemFailures": [{"itemIdentifier": r["messageId"]} for r in records if not _has_worked(r)]}
+        failed = [record for index, record in enumerate(records) if not _has_worked(record, is_first=index == 0)]
+        return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in failed]}
     if all(isinstance(record, dict) and _is_created_object(record) for record in records):
         for record in records:
             # Here S3 writes the key as a form would; in EventBridge's event it stands as it is.
             key = unquote_plus(record["s3"]["object"]["key"])
-            jobs.run("export", {"bucket": record["s3"]["bucket"]["name"], "key": key})
+            _run("export", {"bucket": record["s3"]["bucket"]["name"], "key": key})
         return None
     raise _unknown(event)
 
@@ -90,19 +111,48 @@ def _is_created_object(record: Event) -> bool:
     return "s3" in record and str(record.get("eventName", "ObjectCreated")).startswith("ObjectCreated")
 
 
-def _has_worked(record: Event) -> bool:
-    """Run the job of one message. A message that fails comes back; its neighbours do not."""
+def _has_worked(record: Event, is_first: bool) -> bool:
+    """Run the job of one message. A message that fails, or for which no time is left, comes back."""
+    about = {"messageId": record["messageId"], "attempt": _number(record, "ApproximateReceiveCount")}
+    if not is_first and deadline.remaining() < BEGIN_SECONDS:
+        log.warning("a job was not begun: the invocation is nearly over", extra=about)
+        return False
+    if sent_at := _number(record, "SentTimestamp"):
+        metrics.record_metric("QueueAge", max(0.0, time.time() - sent_at / 1000))
     try:
-        _run(json.loads(record["body"]))
-    except Exception as error:
-        reason = getattr(error, "reason", type(error).__name__)
-        log.exception("a job failed", extra={"messageId": record["messageId"], "reason": reason})
+        message = _message(record)
+    except jobs.InvalidJob as error:
+        log.error("a message is no job", extra=about | {"reason": error.reason})
+        return False
+    try:
+        _run(message["job"], _arguments(message), **about)
+    except Exception:  # `measured` has told why
         return False
     return True
 
 
-def _run(message: Event) -> Any:
-    return jobs.run(message["job"], {key: value for key, value in message.items() if key != "job"})
+def _message(record: Event) -> Event:
+    try:
+        message = json.loads(record["body"])
+    except (ValueError, RecursionError):
+        raise jobs.InvalidJob("The message is not JSON") from None
+    if not isinstance(message, dict) or "job" not in message:
+        raise jobs.InvalidJob('The message is no object with the key "job"')
+    return message
+
+
+def _number(record: Event, attribute: str) -> int | None:
+    text = str(record.get("attributes", {}).get(attribute, ""))
+    return int(text) if text.isdecimal() else None
+
+
+def _arguments(message: Event) -> dict[str, Any]:
+    return {key: value for key, value in message.items() if key != "job"}
+
+
+def _run(name: Any, arguments: dict[str, Any], **about: Any) -> Any:
+    with measured(name, **about), _app().app_context():
+        return jobs.run(name, arguments)
 
 
 def _unknown(event: Event) -> UnknownEvent:
@@ -113,7 +163,13 @@ def _unknown(event: Event) -> UnknownEvent:
 def _settings() -> config.Config:
     settings = config.load()
     logs.configure(settings.log_level)
+    metrics.configure(settings)
     return settings
+
+
+@cache
+def _count_cold_start() -> None:
+    metrics.increment_counter("ColdStarts")
 
 
 @cache

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from service import deadline, jobs, lambda_handler, logs
+from service import deadline, jobs, lambda_handler, logs, metrics
 from service.config import ConfigError
+from service.database import get_database
 from service.errors import ServiceUnavailable
 from service.jobs import UnknownJob, job
 from service.lambda_handler import UnknownEvent
@@ -174,7 +176,60 @@ def test_a_message_that_fails_comes_back_and_its_neighbours_do_not(
     failed = [failure["itemIdentifier"] for failure in handler(event)["batchItemFailures"]]
     assert failed == ["m1", "m2", "m3", "m4", "m5"]
     assert [name for name, _ in ran] == ["count", "broken", "count"]
-    assert caplog.messages.count("a job failed") == 5
+    assert [caplog.messages.count(text) for text in ("a job failed", "a message is no job")] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    "body", ["", "null", "7", '"job"', "[" * 100_000, '{"job"', '{"Job": "count"}'], ids=lambda b: b[:9]
+)
+def test_a_message_that_is_no_job_comes_back_alone(handler: Any, ran: Ran, body: str) -> None:
+    answer = handler(sqs({"job": "count"}, body, {"job": "count"}))
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
+    assert len(ran) == 2
+
+
+def test_a_message_is_measured_and_logged(
+    handler: Any, ran: Ran, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[Any] = []
+    monkeypatch.setattr(metrics, "increment_counter", lambda name, by=1, **d: measured.append((name, d)))
+    monkeypatch.setattr(metrics, "record_metric", lambda name, value, **d: measured.append((name, d, value)))
+    event = sqs({"job": "count"}, {"job": "broken"})
+    sent_at = str(int((time.time() - 42) * 1000))
+    for record in event["Records"]:
+        record["attributes"] = {"SentTimestamp": sent_at, "ApproximateReceiveCount": "3"}
+    with caplog.at_level(logging.INFO):
+        assert handler(event) == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
+    assert ("JobRuns", {"Job": "count", "Outcome": "done"}) in measured
+    assert ("JobRuns", {"Job": "broken", "Outcome": "failed"}) in measured
+    assert [42 <= row[2] < 60 for row in measured if row[0] == "QueueAge"] == [True, True]
+    lines = [vars(record) for record in caplog.records if hasattr(record, "outcome")]
+    told = [(line["job"], line["messageId"], line["attempt"], line["outcome"]) for line in lines]
+    assert told == [("count", "m0", 3, "done"), ("broken", "m1", 3, "failed")]
+    assert lines[1]["reason"] == "RuntimeError"
+
+
+@pytest.mark.parametrize(("left", "begun"), [(30_000, 3), (5_400, 1), (100, 1)], ids=["much", "little", "none"])
+def test_messages_for_which_no_time_is_left_are_not_begun(handler: Any, ran: Ran, left: int, begun: int) -> None:
+    short = SimpleNamespace(aws_request_id="a", get_remaining_time_in_millis=lambda: left)
+    answer = lambda_handler.handler(sqs(*[{"job": "count"}] * 3), short)
+    assert len(ran) == begun
+    assert [failure["itemIdentifier"] for failure in answer["batchItemFailures"]] == ["m0", "m1", "m2"][begun:]
+
+
+def test_a_job_has_the_application(handler: Any, ran: Ran) -> None:
+    @job("ask")
+    def ask(arguments: dict[str, Any]) -> Any:
+        return get_database().statement(lambda cursor: cursor.execute("SELECT 7") or cursor.fetchone()[0])
+
+    assert handler({"job": "ask"}) == 7
+    assert handler(scheduled(job="ask")) == 7
+    assert handler(sqs({"job": "ask"})) == {"batchItemFailures": []}
+
+
+def test_an_argument_may_have_the_name_of_a_key_of_the_event(handler: Any, ran: Ran) -> None:
+    handler(scheduled(job="count", source="work-orders"))
+    assert ran == [("count", {"source": "work-orders"})]
 
 
 def test_a_job_has_the_time_of_its_invocation_and_its_id(handler: Any, ran: Ran, context: Any) -> None:
