@@ -18,6 +18,10 @@ help:  ## list the commands
 run: $(VENV)/local  ## run everything here: PostgreSQL, migrations, gunicorn; prints a curl to try
 	@exec $(BIN)/python -m service run
 
+.PHONY: fullbay
+fullbay: $(VENV)/local  ## a Fullbay that is none, to try ingestion without credentials; prints the commands to paste
+	@exec $(BIN)/python -m tests.fullbay $(ARGS)
+
 .PHONY: test
 test: $(VENV)/dev  ## the whole test suite, on a real PostgreSQL
 	$(BIN)/python -m pytest $(ARGS)
@@ -25,6 +29,10 @@ test: $(VENV)/dev  ## the whole test suite, on a real PostgreSQL
 .PHONY: fuzz
 fuzz: $(VENV)/dev  ## schemathesis with 200 examples an operation, over both transports (the suite sends fewer)
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-200} $(BIN)/python -m pytest tests/contract $(ARGS)
+
+.PHONY: soak
+soak: $(VENV)/dev  ## thousands of runs while everything goes wrong (the suite has hundreds); SEEDS=20000 takes longer
+	FAULT_SEEDS=$${SEEDS:-2000} $(BIN)/python -m pytest tests/ingestion/test_random_faults.py $(ARGS)
 
 .PHONY: check
 check: $(VENV)/dev  ## format, lint, types, schemas and security of workflows

@@ -21,8 +21,14 @@ from service import __version__, config, logs, published, times
 from service.app import create_app
 from service.config import Config, ConfigError
 from service.database import embedded
+from service.database.failures import ConnectionLost
 from service.database.schema import migrate as run_migrations
 from service.errors import ServiceUnavailable
+from service.ingestion import commands as ingestion_commands
+from service.ingestion import ledger_commands
+from service.jobs import commands as jobs_commands
+from service.jobs.worker import Worker
+from service.metrics import processes
 from service.operations import routes as registry
 from service.scaffold.commands import endpoint
 from service.security.issuer import OwnIssuer
@@ -43,7 +49,8 @@ def cli() -> None:
 
     Every command reads the same environment as the service (docs/configuration.md).
 
-    Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 the database cannot be reached.
+    Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 the database cannot be reached; `ingest`
+    has more of them.
     """
 
 
@@ -94,7 +101,7 @@ def run() -> None:
     """Run the whole service here, as `make run` does.
 
     Starts PostgreSQL below DATA_DIR (unless DATABASE_URL names another), brings the schema up to date, serves on
-    HOST:PORT with gunicorn and prints a curl command to try. Ctrl-C stops it all; the data stay.
+    HOST:PORT with gunicorn, works off jobs and prints a curl command to try. Ctrl-C stops it all; the data stay.
     """
     settings = _settings()
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -105,6 +112,9 @@ def run() -> None:
     applied = run_migrations(settings)
     _say(f"migrations: {', '.join(applied) or 'up to date'}")
     url = f"http://{settings.host}:{settings.port}"
+    processes.share(settings)
+    processes.join()
+    worker = None if settings.jobs.queue_url else Worker(create_app(settings), settings)
     # In a session of its own: Ctrl-C reaches this process, which lets gunicorn finish what it has begun.
     server = subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", "gunicorn", "--config", str(GUNICORN_CONFIG), "service.wsgi:create()"],
@@ -113,6 +123,9 @@ def run() -> None:
     )
     try:
         _wait_until_ready(server, url)
+        if worker:
+            logs.configure(settings.log_level)
+            worker.start()
         _say(f"listening on {url}  (Ctrl-C stops everything, data stay in {settings.data_dir})")
         _say(f"every route, to read and to try: {url}/docs")
         if settings.tokens.issuer is None:
@@ -123,12 +136,17 @@ def run() -> None:
     except KeyboardInterrupt:
         _say("stopping")
     finally:
+        stopping_at = time.monotonic()
         server.terminate()
+        if worker:
+            worker.stop(settings.graceful_seconds)
         try:
             server.wait(settings.graceful_seconds + 5)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
             server.kill()
             server.wait()
+        if worker:
+            jobs_commands.stop(worker, max(0.0, stopping_at + settings.graceful_seconds - time.monotonic()))
     _say("stopped")
 
 
@@ -155,6 +173,12 @@ def routes(check: bool, write: bool) -> None:
 
 
 cli.add_command(endpoint)
+cli.add_command(jobs_commands.worker)
+cli.add_command(jobs_commands.jobs)
+cli.add_command(ingestion_commands.ingest)
+cli.add_command(ledger_commands.runs)
+cli.add_command(ledger_commands.rejects)
+cli.add_command(ledger_commands.coverage)
 
 
 def _interrupt(*_: Any) -> None:
@@ -215,6 +239,14 @@ def _settings() -> Config:
     return settings
 
 
+def _outage(error: ServiceUnavailable) -> tuple[int, str]:
+    """Return the exit code and the text for what cannot be had: the database, or what says by itself what it is."""
+    if type(error) in (ServiceUnavailable, ConnectionLost):
+        return 3, f"The database cannot be reached: {error.reason}"
+    code = 3 if isinstance(error, ingestion_commands.NotMigrated) else 1
+    return code, f"{error.reason[:1].upper()}{error.reason[1:]}"
+
+
 def main(arguments: list[str] | None = None) -> Any:
     """Run a command; turn what it raises into one line and an exit code."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # as process 1 of a container, too
@@ -223,7 +255,7 @@ def main(arguments: list[str] | None = None) -> Any:
     except ConfigError as error:
         code, text = 2, str(error)
     except ServiceUnavailable as error:
-        code, text = 3, f"The database cannot be reached: {error.reason}"
+        code, text = _outage(error)
     except Failed as error:
         code, text = 1, str(error)
     except psycopg2.Error as error:

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask
 
-from service import cors, deadline, errors, inputs, logs, security
+from service import cors, deadline, errors, inputs, jobs, logs, security
 from service.accounts import routes as accounts
 from service.accounts import users
 from service.config import Config
@@ -16,8 +16,10 @@ from service.docs import routes as docs
 from service.events import routes as events
 from service.goals import routes as goals
 from service.health import routes as health
+from service.ingestion import routes as ingestion
 from service.items import routes as items
 from service.meals import routes as meals
+from service.metrics import routes as metrics
 
 
 class Application(Flask):
@@ -35,8 +37,10 @@ def create_app(config: Config) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.merge_slashes = False  # an id may hold two of them
     app.extensions["database"] = Database(config)
+    jobs.init_app(app, config)
     errors.init_app(app)
     logs.init_app(app)
+    metrics.init_app(app)
     deadline.init_app(app, config)
     cors.init_app(app, config)
     security.init_app(app, config)
@@ -46,6 +50,7 @@ def create_app(config: Config) -> Flask:
     health.init_app(app, config)
     docs.init_app(app)
     events.init_app(app, config)
+    ingestion.init_app(app, config)
     goals.init_app(app)
     items.init_app(app)
     meals.init_app(app)

@@ -11,6 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from service import job_settings
+from service.ingestion.fullbay import settings as fullbay_settings
+from service.ingestion.fullbay.settings import FullbayConfig as FullbayConfig
+from service.job_settings import JobsConfig as JobsConfig
 from service.variables import Reader
 
 TLS_MODES = ("prefer", "require", "verify-ca", "verify-full", "disable", "allow")
@@ -42,6 +46,7 @@ class DatabaseConfig:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     secret_arn: str | None = None
+    secret_name: str | None = None  # of the secret that Fullbay's keys share, where nothing else signs in
     iam_auth: bool = False
     tls: str = "prefer"
     region: str | None = None
@@ -89,6 +94,7 @@ class FunctionConfig:
     version: str | None
     memory_mb: int
     runtime: str | None
+    trace_daemon: str | None = None  # where the parts of traces are sent
 
 
 @dataclass(frozen=True)
@@ -99,9 +105,12 @@ class Config:
     tokens: TokenConfig = TokenConfig()
     cognito: CognitoConfig | None = None
     function: FunctionConfig | None = None
+    fullbay: FullbayConfig = field(default_factory=FullbayConfig)
+    jobs: JobsConfig = field(default_factory=JobsConfig)
     environment: str = "local"
     commit: str | None = None
     data_dir: Path = Path(".data")
+    metrics_dir: Path | None = None
     strict_events: bool = False
     max_bulk_events: int = 100
     max_body_bytes: int = 6 * 1024 * 1024
@@ -127,14 +136,18 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
     read = Reader(os.environ if environ is None else environ)
     function = _function(read)
     cognito = _cognito(read)
+    fullbay = fullbay_settings.load(read)
     config = Config(
-        database=_database(read, function is not None),
+        database=_database(read, function is not None, fullbay.secret_name),
         tokens=_tokens(read, cognito, function is not None),
         cognito=cognito,
         function=function,
+        fullbay=fullbay,
+        jobs=job_settings.load(read),
         environment=read.text("ENVIRONMENT") or ("local" if function is None else "unnamed"),
         commit=read.text("COMMIT"),
         data_dir=Path(read.text("DATA_DIR") or ".data").absolute(),
+        metrics_dir=Path(shared).absolute() if (shared := read.text("PROMETHEUS_MULTIPROC_DIR")) else None,
         strict_events=read.choice("EVENT_VALIDATION", ("structural", "strict")) == "strict",
         max_bulk_events=read.integer("MAX_BULK_EVENTS", 100, 1, 10_000),
         max_body_bytes=read.integer("MAX_BODY_BYTES", 6 * 1024 * 1024, 1024, 64 * 1024 * 1024),
@@ -162,7 +175,17 @@ def environment(**values: str | None) -> dict[str, str]:
     return {**os.environ, **{name: value for name, value in values.items() if value is not None}}
 
 
-def _database(read: Reader, is_lambda: bool) -> DatabaseConfig:
+def share_metrics(directory: Path) -> None:
+    """Tell this process and those that it starts where they count together. prometheus_client reads it by itself."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
+
+
+def trace_header() -> str | None:
+    """Return the trace of the invocation at hand. Lambda sets it anew for each, so it is no part of `Config`."""
+    return os.environ.get("_X_AMZN_TRACE_ID")
+
+
+def _database(read: Reader, is_lambda: bool, secret_name: str | None) -> DatabaseConfig:
     url = read.text("DATABASE_URL")
     aurora = read.text("AURORA_ENDPOINT")
     host = None if url else aurora or read.text("DB_HOST")
@@ -171,6 +194,7 @@ def _database(read: Reader, is_lambda: bool) -> DatabaseConfig:
     name = read.text("DATABASE_NAME") or read.text("DB_NAME")
     user = read.text("DATABASE_USER") or read.text("DB_USER")
     password = read.verbatim("DATABASE_PASSWORD") or read.verbatim("DB_PASSWORD")
+    secret_name = None if password or secret_arn or iam_auth else secret_name
     if url:
         _check_database_url(read, url)
     if host:
@@ -178,8 +202,11 @@ def _database(read: Reader, is_lambda: bool) -> DatabaseConfig:
             read.refuse("DATABASE_NAME is missing")
         if not (user or secret_arn):
             read.refuse("DATABASE_USER is missing")
-        if not (password or secret_arn or iam_auth):
-            read.refuse("one of DATABASE_PASSWORD, DATABASE_SECRET_ARN and DATABASE_IAM_AUTH=true is missing")
+        if not (password or secret_arn or secret_name or iam_auth):
+            read.refuse(
+                "one of DATABASE_PASSWORD, DATABASE_SECRET_ARN, SECRETS_MANAGER_SECRET_NAME and DATABASE_IAM_AUTH=true"
+                " is missing"
+            )
     elif is_lambda and not url:
         read.refuse("DATABASE_URL or AURORA_ENDPOINT is missing")
     return DatabaseConfig(
@@ -190,6 +217,7 @@ def _database(read: Reader, is_lambda: bool) -> DatabaseConfig:
         user=user,
         password=password,
         secret_arn=secret_arn if host else None,
+        secret_name=secret_name if host else None,
         iam_auth=iam_auth and host is not None,
         tls=read.choice("DATABASE_TLS", TLS_MODES, default="verify-full" if aurora else "prefer"),
         pool_size=1 if is_lambda else read.integer("DATABASE_POOL_SIZE", 8, 1, 200),
@@ -244,4 +272,5 @@ def _function(read: Reader) -> FunctionConfig | None:
         version=read.text("AWS_LAMBDA_FUNCTION_VERSION"),
         memory_mb=read.integer("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 0, 0, 1_000_000),
         runtime=read.text("AWS_EXECUTION_ENV"),
+        trace_daemon=read.text("AWS_XRAY_DAEMON_ADDRESS"),
     )

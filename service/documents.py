@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from json.decoder import JSONDecoder
@@ -20,6 +21,7 @@ MAX_DEPTH = 64
 MAX_DIGITS = 400  # of a number, written out: a double needs 325 at the most
 
 _SPACE = re.compile(r"[ \t\n\r]*")
+_BLANK = " \t\n\r"
 _MARK = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
 _DEPTH_STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -58,37 +60,40 @@ def parse_array(text: str, limit: int) -> tuple[list[Document], int] | None:
     if text[position : position + 1] != "[":
         parse(text)
         return None
-    documents: list[Document] = []
-    position = parser.skip_space(position + 1)
-    separator = text[position : position + 1]
-    while separator != "]":
-        if len(documents) == limit:
-            return documents, limit + parser.count_rest(position)
-        documents.append(parser.read(position))
-        position = parser.skip_space(parser.position)
-        separator = text[position : position + 1]
-        if separator == ",":
-            position = parser.skip_space(position + 1)
-        elif separator != "]":
-            raise not_json("expected ',' or ']'", position)
-    parser.position = position + 1
+    documents, rest = parser.read_array(position, limit)
+    if not rest:
+        parser.expect_end()
+    return documents, len(documents) + rest
+
+
+def parse_listing(text: str, key: str) -> tuple[dict[str, Any], list[Document] | None]:
+    """Parse an array, or an object that holds one under `key`: the array element by element.
+
+    Returns the other members of the object, and None where there is no such array. Raises `BadRequest` where the text
+    is no JSON.
+    """
+    parser = _Parser(text)
+    position = parser.skip_space(0)
+    documents: list[Document] | None = None
+    others: dict[str, Any] = {}
+    if text[position : position + 1] == "[":
+        documents, _ = parser.read_array(position, sys.maxsize)
+    elif text[position : position + 1] == "{":
+        for name, start in parser.walk_object(position):
+            if name == key and text[start : start + 1] == "[":
+                documents, _ = parser.read_array(start, sys.maxsize)
+            else:
+                others[name] = parser.read(start).value
+    else:
+        parser.read(position)
     parser.expect_end()
-    return documents, len(documents)
+    return others, documents
 
 
 def members(text: str) -> list[tuple[str, str]]:
     """Return the keys of a valid JSON object and the text of each value, as they were sent."""
     parser = _Parser(text)
-    found = []
-    position = parser.skip_space(parser.skip_space(0) + 1)
-    while text[position] != "}":
-        key, position = json.decoder.scanstring(text, position + 1, True)  # type: ignore[attr-defined]
-        value = parser.read(parser.skip_space(parser.skip_space(position) + 1))
-        found.append((key, value.text))
-        position = parser.skip_space(parser.position)
-        if text[position] == ",":
-            position = parser.skip_space(position + 1)
-    return found
+    return [(name, parser.read(start).text) for name, start in parser.walk_object(parser.skip_space(0))]
 
 
 def not_json(why: str, position: int) -> BadRequest:
@@ -111,6 +116,8 @@ class _Parser:
         ).scan_once  # type: ignore[attr-defined]
 
     def skip_space(self, position: int) -> int:
+        if self.text[position : position + 1] not in _BLANK:
+            return position  # nearly always
         return _SPACE.match(self.text, position).end()  # type: ignore[union-attr]
 
     def expect_end(self) -> None:
@@ -137,13 +144,59 @@ class _Parser:
             _inspect(value, "", 1, violations)
         return Document(value, text, violations)
 
+    def read_array(self, start: int, limit: int) -> tuple[list[Document], int]:
+        """Read the elements of the array at `start`, at most `limit`; leave `position` behind it.
+
+        Returns them, and how many more there are, which are counted and not parsed.
+        """
+        text = self.text
+        documents: list[Document] = []
+        position = self.skip_space(start + 1)
+        separator = text[position : position + 1]
+        while separator != "]":
+            if len(documents) == limit:
+                return documents, self._count_rest(position)
+            documents.append(self.read(position))
+            position = self.skip_space(self.position)
+            separator = text[position : position + 1]
+            if separator == ",":
+                position = self.skip_space(position + 1)
+            elif separator != "]":
+                raise not_json("expected ',' or ']'", position)
+        self.position = position + 1
+        return documents, 0
+
+    def walk_object(self, start: int) -> Iterator[tuple[str, int]]:
+        """Yield each key of the object at `start`, and where its value begins. Who iterates reads the value."""
+        text = self.text
+        position = self.skip_space(start + 1)
+        separator = text[position : position + 1]
+        while separator != "}":
+            if text[position : position + 1] != '"':
+                raise not_json("expected a key in double quotes", position)
+            try:
+                key, position = json.decoder.scanstring(text, position + 1, True)  # type: ignore[attr-defined]
+            except json.JSONDecodeError as error:
+                raise not_json(error.msg.rstrip(":").lower(), error.pos) from None
+            position = self.skip_space(position)
+            if text[position : position + 1] != ":":
+                raise not_json("expected ':'", position)
+            yield key, self.skip_space(position + 1)
+            position = self.skip_space(self.position)
+            separator = text[position : position + 1]
+            if separator == ",":
+                position = self.skip_space(position + 1)
+            elif separator != "}":
+                raise not_json("expected ',' or '}'", position)
+        self.position = position + 1
+
     def _end_of_nested(self, start: int) -> int:
         for end, depth, _ in self._marks(start):
             if depth == 0:
                 return end
         raise not_json("a bracket is not closed", len(self.text))
 
-    def count_rest(self, start: int) -> int:
+    def _count_rest(self, start: int) -> int:
         """Count the elements from `start` to the end of the array that is open there, without parsing them."""
         commas = 0
         for _, depth, mark in self._marks(start):
@@ -169,6 +222,8 @@ class _Parser:
         return _Flaw(f"Key {_shown(twice)} stands twice in one object")
 
     def _float(self, text: str) -> Decimal | _Flaw:
+        if len(text) <= MAX_DIGITS and "e" not in text and "E" not in text:
+            return Decimal(text)
         mantissa, _, exponent = text.lower().partition("e")
         if len(exponent) <= 5 and len(mantissa) + abs(int(exponent or 0)) <= MAX_DIGITS:
             return Decimal(text)

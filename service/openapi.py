@@ -41,6 +41,7 @@ TITLES = {
 }
 CONVERTERS: dict[str, Object] = {
     "uuid": {"type": "string", "format": "uuid"},
+    "int": {"type": "integer", "format": "int64", "minimum": 0, "maximum": 2**63 - 1},
     "string": {"type": "string", "minLength": 1, "maxLength": 255},
     "path": {"type": "string", "minLength": 1, "maxLength": 255},
 }

@@ -57,8 +57,12 @@ class Key(NamedTuple):
 
 def answer(name: str, items: list[dict[str, Any]], keys: list[Key], limit: int) -> Response:
     """Answer with one page of a list that was read one row further, to know whether another follows (RFC 8288)."""
-    response = jsonify({name: items[:limit]})
-    if len(items) > limit:
+    return linked(jsonify({name: items[:limit]}), keys, limit)
+
+
+def linked(response: Response, keys: list[Key], limit: int) -> Response:
+    """Add where the next page is to an answer, where there are more keys than rows on a page."""
+    if len(keys) > limit:
         arguments = request.args.to_dict() | (request.view_args or {}) | {"cursor": encode_cursor(keys[limit - 1])}
         response.headers["Link"] = f'<{url_for(str(request.endpoint), **arguments)}>; rel="next"'
     return response

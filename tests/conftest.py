@@ -18,6 +18,7 @@ from service.database.schema import migrate
 from service.operations import routes
 from service.security.issuer import OwnIssuer
 from tests.postgres import Postgres
+from tests.secret_stores import Moto, Store, lead_to
 from tests.transports import Client, Gunicorn, HttpClient, LambdaClient
 
 SCOPES = sorted({route.operation.scope for route in routes(create_app(config.Config())) if route.operation.scope})
@@ -142,3 +143,27 @@ def new_user(rows: Any, settings: config.Config) -> Callable[..., Person]:
         return Person(user_id, email, OwnIssuer(settings).issue(user_id, ["user"], 3600))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[Moto]:
+    """AWS over HTTP, with secrets that can be changed."""
+    server = Moto()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def aws(moto: Moto, monkeypatch: pytest.MonkeyPatch) -> Moto:
+    """The same, as what boto3 asks in this test."""
+    lead_to(moto.url, monkeypatch)
+    return moto
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """A Secrets Manager that misbehaves as it is told to, as what boto3 asks in this test."""
+    server = Store()
+    lead_to(server.url, monkeypatch)
+    yield server
+    server.close()

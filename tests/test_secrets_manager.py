@@ -24,27 +24,6 @@ from service.secrets_manager import SecretsManager, SecretUnavailable, SecretUnu
 from tests.secret_stores import REGION, Moto, Store, lead_to
 
 
-@pytest.fixture(scope="module")
-def moto() -> Iterator[Moto]:
-    server = Moto()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def aws(moto: Moto, monkeypatch: pytest.MonkeyPatch) -> Moto:
-    lead_to(moto.url, monkeypatch)
-    return moto
-
-
-@pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    server = Store()
-    lead_to(server.url, monkeypatch)
-    yield server
-    server.close()
-
-
 @pytest.fixture(autouse=True)
 def _no_deadline() -> Iterator[None]:
     deadline.clear()

@@ -35,7 +35,8 @@ class Database:
     """The one way to PostgreSQL. Opens nothing before its first use; safe to share between threads."""
 
     def __init__(self, config: Config) -> None:
-        self._pool = Pool(Connector(config.database, config.deadline_seconds).connect, config.database.pool_size)
+        self._connector = Connector(config.database, config.deadline_seconds)
+        self._pool = Pool(self._connector.connect, config.database.pool_size)
 
     def statement(self, query: Callable[Concatenate[Cursor, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `query(cursor, ...)`, which executes one statement: its own transaction, in one round trip.
@@ -88,6 +89,19 @@ class Database:
         finally:
             if connection is not None:
                 self._pool.release(connection)
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Give a connection that is kept for this alone, such as one that holds a lock, and close it at the end."""
+        connection: Connection | None = None
+        try:
+            connection = self._connector.connect()
+            yield connection
+        except psycopg2.Error as error:
+            raise (unavailable(error, connection is None or connection.closed != 0) or error) from error
+        finally:
+            if connection is not None:
+                connection.close()
 
     def close(self) -> None:
         """Close the kept connections."""

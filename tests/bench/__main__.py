@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.bench.adapters import adapters
 from tests.bench.cold import cold
+from tests.bench.ingestion import ingestion
 from tests.bench.people import people
 from tests.bench.report import Report, Row
 from tests.bench.servers import databases
@@ -24,6 +25,7 @@ MEASUREMENTS: dict[str, Any] = {
     "memory": memory,
     "throughput": throughput,
     "people": people,
+    "ingestion": ingestion,
 }
 
 

@@ -6,7 +6,6 @@ import hashlib
 import html
 import json
 import random
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
@@ -24,27 +23,6 @@ from service.errors import ServiceUnavailable
 from service.ingestion.fullbay.credentials import Credentials, token
 from service.secrets_manager import SecretUnavailable, SecretUnusable
 from tests.secret_stores import Moto, Store, lead_to
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[Moto]:
-    server = Moto()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def aws(moto: Moto, monkeypatch: pytest.MonkeyPatch) -> Moto:
-    lead_to(moto.url, monkeypatch)
-    return moto
-
-
-@pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    server = Store()
-    lead_to(server.url, monkeypatch)
-    yield server
-    server.close()
 
 
 def credentials(**environ: str) -> Credentials:

@@ -12,7 +12,7 @@ import pytest
 from service import config
 
 ROOT = Path(__file__).parent.parent.parent
-ROW = re.compile(r"\| `(?P<name>[A-Z][A-Z0-9_]*)` \| (?P<what>[^|]*) \|(?P<default>[^|]*)\|(?P<example>[^|]*)\|")
+ROW = re.compile(r"\| `(?P<name>_?[A-Z][A-Z0-9_]*)` \| (?P<what>[^|]*) \|(?P<default>[^|]*)\|(?P<example>[^|]*)\|")
 
 
 class Recording(dict[str, str]):
@@ -45,7 +45,8 @@ def variables_read() -> set[str]:
 def named_in_the_source() -> set[str]:
     tree = ast.parse((ROOT / "service" / "config.py").read_text())
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    names = [call.args[0] for call in calls if re.fullmatch(r"read\.[a-z_]+", ast.unparse(call.func)) and call.args]
+    reads = re.compile(r"read\.[a-z_]+|os\.environ\.get")
+    names = [call.args[0] for call in calls if reads.fullmatch(ast.unparse(call.func)) and call.args]
     return {str(name.value) for name in names if isinstance(name, ast.Constant) and str(name.value).isupper()}
 
 

@@ -58,7 +58,8 @@ def test_the_routes_belong_to_views_that_exist(app: Flask) -> None:
 
 @pytest.mark.parametrize(("method", "rule"), PROTECTED, ids=[" ".join(pair) for pair in PROTECTED])
 def test_a_protected_route_is_closed_without_a_token(client: Client, method: str, rule: str) -> None:
-    target = re.sub(r"<[^>]*>", "x", re.sub(r"<uuid:[^>]*>", str(uuid.uuid4()), rule))
+    target = re.sub(r"<int:[^>]*>", "1", re.sub(r"<uuid:[^>]*>", str(uuid.uuid4()), rule))
+    target = re.sub(r"<[^>]*>", "x", target)
     answer = client.request(method, target, token=None)
     assert answer.status == 401
     assert answer.headers["www-authenticate"].startswith("Bearer error=")

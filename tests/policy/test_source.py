@@ -37,6 +37,9 @@ HEAVY = {
     "yoyo",
     "flask_cors",
     "argon2",
+    "prometheus_client",
+    "aws_croniter",
+    "dateutil",
 }
 
 every_module = pytest.mark.parametrize("path", SERVICE, ids=NAMES)
