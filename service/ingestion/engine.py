@@ -196,7 +196,7 @@ class _Engine:
         ranges = self._source.split(window)
         if len(ranges) > 1:
             with self._database.transaction() as cursor:
-                self._lock(cursor, window)
+                self._lock(cursor)
                 ledger.split_window(cursor, self._stream, self._leg, window, ranges)
         return len(ranges) > 1
 
@@ -210,7 +210,7 @@ class _Engine:
             self._pages.store(window, page, pages)
             self._has_stored = True
             pages += 1
-            records += len(page.documents)
+            records += len(page.records)
             self._report(Progress(window, records, page.total, windows_left))
             if page.covered is not None:
                 return
@@ -223,16 +223,16 @@ class _Engine:
     def _set_back(self, window: Window, note: str) -> None:
         """Let the next leg read other windows first: this one would fail again, and they would never be read."""
         with self._database.transaction() as cursor:
-            self._lock(cursor, window)
+            self._lock(cursor)
             ledger.set_back(cursor, window.id, note)
 
-    def _lock(self, cursor: Cursor, window: Window) -> None:
-        if ledger.lock_page(cursor, self._leg, window.id) is None:
+    def _lock(self, cursor: Cursor) -> None:
+        if not ledger.lock_run(cursor, self._leg):
             raise Superseded
 
     def _close_window(self, window: Window, note: str) -> None:
         with self._database.transaction() as cursor:
-            self._lock(cursor, window)
+            self._lock(cursor)
             ledger.close_window(cursor, window.id, "incomplete", None, None, note)
 
     def _finish(self) -> Result:

@@ -25,11 +25,18 @@ class Window(NamedTuple):
     records: int = 0
 
 
-class Locked(NamedTuple):
-    """A window in whose name a page may be stored: its pages so far, and whether the stream has open rejects."""
+class Noted(NamedTuple):
+    """A page is stored. `has_rejects` says whether records of the stream wait in the reject table."""
 
-    pages: int
     has_rejects: bool
+
+
+class Counts(NamedTuple):
+    """What became of a page: how many records it had, how many were rejected, and the rest."""
+
+    records: int
+    rejected: int
+    outcome: Outcome
 
 
 def plan(cursor: Cursor, stream: Stream, leg: Leg, ranges: Sequence[tuple[datetime | None, datetime | None]]) -> bool:
@@ -114,62 +121,69 @@ def begin_window(cursor: Cursor, window: Window, began_at: datetime) -> None:
     )
 
 
-def lock_page(cursor: Cursor, leg: Leg, window_id: int) -> Locked | None:
-    """Begin to store a page; return None where another leg has the run.
+def lock_run(cursor: Cursor, leg: Leg) -> bool:
+    """Let nobody else have the run until the end of the transaction; return whether the leg still has it."""
+    cursor.execute(
+        """
+        SELECT FROM ingestion_metadata WHERE execution_id = %s AND legs = %s AND status = 'RUNNING' FOR UPDATE
+        """,
+        leg,
+    )
+    return cursor.rowcount == 1
 
-    The commit does not wait for the disk: where the server's machine breaks down, a page is lost together with the
-    note that it was stored, and is read again.
+
+def note_page(
+    cursor: Cursor, leg: Leg, window_id: int, pages: int, checkpoint: dict[str, Any], counts: Counts
+) -> Noted | None:
+    """Note that a page is stored, behind `pages` others, and how far the window is read by that.
+
+    Returns None where the leg has lost the run, or the window has another number of pages: then nothing of the page may
+    be committed. The commit does not wait for the disk: where the server's machine breaks down, a page is lost together
+    with the note that it was stored, and is read again.
     """
     cursor.execute(
         """
-        SELECT w.pages,
-               EXISTS (
-                   SELECT FROM ingestion_rejects AS r
-                   WHERE r.source = m.source AND r.resource = m.resource AND r.shop = m.shop AND r.resolution IS NULL
-               ),
-               set_config('synchronous_commit', 'off', true)
-        FROM ingestion_metadata AS m
-        JOIN ingestion_windows AS w ON w.execution_id = m.execution_id
-        WHERE m.execution_id = %s AND m.legs = %s AND m.status = 'RUNNING' AND w.id = %s
-        FOR UPDATE OF m
-        """,
-        (*leg, window_id),
-    )
-    row = cursor.fetchone()
-    return Locked(row[0], row[1]) if row else None
-
-
-def finish_page(
-    cursor: Cursor, leg: Leg, window_id: int, checkpoint: dict[str, Any], records: int, rejected: int, outcome: Outcome
-) -> None:
-    """Note that a page is stored, how far the window is read by that, and what became of its records."""
-    cursor.execute(
-        """
-        WITH window_read AS (
-            UPDATE ingestion_windows
+        WITH run AS (
+            UPDATE ingestion_metadata
+            SET heartbeat_at = clock_timestamp(), pages = pages + 1,
+                records_processed = records_processed + %(records)s,
+                records_inserted = records_inserted + %(inserted)s, records_updated = records_updated + %(updated)s,
+                records_unchanged = records_unchanged + %(unchanged)s, records_stale = records_stale + %(stale)s,
+                records_rejected = records_rejected + %(rejected)s
+            WHERE execution_id = %(run)s AND legs = %(leg)s AND status = 'RUNNING'
+            RETURNING source, resource, shop
+        ), read AS (
+            UPDATE ingestion_windows AS w
             SET "checkpoint" = %(checkpoint)s, pages = pages + 1, records = records + %(records)s,
                 rejected = rejected + %(rejected)s
-            WHERE id = %(window)s
+            FROM run
+            WHERE id = %(window)s AND execution_id = %(run)s AND pages = %(pages)s
+            RETURNING w.source, w.resource, w.shop
         )
-        UPDATE ingestion_metadata
-        SET heartbeat_at = clock_timestamp(), pages = pages + 1, records_processed = records_processed + %(records)s,
-            records_inserted = records_inserted + %(inserted)s, records_updated = records_updated + %(updated)s,
-            records_unchanged = records_unchanged + %(unchanged)s, records_stale = records_stale + %(stale)s,
-            records_rejected = records_rejected + %(rejected)s
-        WHERE execution_id = %(run)s
+        SELECT EXISTS (
+                   SELECT FROM ingestion_rejects AS r
+                   WHERE r.source = read.source AND r.resource = read.resource AND r.shop = read.shop
+                     AND r.resolution IS NULL
+               ),
+               set_config('synchronous_commit', 'off', true)
+        FROM read
         """,
         {
             "run": leg.execution_id,
+            "leg": leg.number,
             "window": window_id,
+            "pages": pages,
             "checkpoint": Json(checkpoint),
-            "records": records,
-            "rejected": rejected,
-            "inserted": outcome.inserted,
-            "updated": outcome.updated,
-            "unchanged": outcome.unchanged,
-            "stale": outcome.stale,
+            "records": counts.records,
+            "rejected": counts.rejected,
+            "inserted": counts.outcome.inserted,
+            "updated": counts.outcome.updated,
+            "unchanged": counts.outcome.unchanged,
+            "stale": counts.outcome.stale,
         },
     )
+    row = cursor.fetchone()
+    return Noted(row[0]) if row else None
 
 
 def close_window(

@@ -15,9 +15,8 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from service.documents import Document
 from service.ingestion.client import Coming
-from service.ingestion.records import Incomplete, Page
+from service.ingestion.records import Incomplete, Page, Record
 
 OVERLAP = 5  # rows
 REPEATS = 3
@@ -29,7 +28,7 @@ SPARE_ROWS = 10_000
 class Listing(NamedTuple):
     """One answer of a list: its rows, and how many the whole list has, where the source says so."""
 
-    documents: list[Document]
+    records: list[Record]
     total: int | None
 
 
@@ -88,8 +87,8 @@ def read_by_offset(
     last: list[str] = []
     repeats = doubts = 0
     while True:
-        documents, total = coming.result()
-        marks = [_mark(document, mark) for document in documents]
+        records, total = coming.result()
+        marks = [_mark(record, mark) for record in records]
         position = position._replace(total=position.total if total is None else total)
         place = _place(marks, known)
         if known and place < 0 and (once := list(dict.fromkeys(last))) != last:  # rows that stand in a page twice
@@ -117,8 +116,8 @@ def read_by_offset(
                 raise Incomplete(f"the source answers with the same page again and again, at offset {start} too")
             if position.rows > MAX_READINGS * max(total or 0, reached) + SPARE_ROWS:
                 raise Incomplete("the source's pages move faster than they can be read")
-            rows = zip(range(len(marks)), documents, marks, strict=True)
-            fresh = [document for index, document, found in rows if index > place or found not in known]
+            rows = zip(range(len(marks)), records, marks, strict=True)
+            fresh = [record for index, record, found in rows if index > place or found not in known]
             position = position.step_on(start, marks)
             last, known, doubts = marks, position.marks, 0
             start = reached - len(known)
@@ -142,6 +141,6 @@ def _place(marks: list[str], known: tuple[str, ...]) -> int:
     return -1
 
 
-def _mark(document: Document, mark: Callable[[Any], str]) -> str:
+def _mark(record: Record, mark: Callable[[Any], str]) -> str:
     """Return what tells a row from all others; of one that cannot be stored the value does not."""
-    return sha256(document.text.encode()).hexdigest()[:32] if document.violations else mark(document.value)
+    return sha256(record.text.encode()).hexdigest()[:32] if record.document.violations else mark(record.value)

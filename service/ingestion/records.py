@@ -38,6 +38,22 @@ class Stream(NamedTuple):
         return f"{self.resource} of {self.source} ({self.shop})"
 
 
+class Record(NamedTuple):
+    """A record as it was sent, and its row, or the flaw that keeps it from being one."""
+
+    document: Document
+    row: Any = None
+    flaw: Rejected | None = None
+
+    @property
+    def value(self) -> Any:
+        return self.document.value
+
+    @property
+    def text(self) -> str:
+        return self.document.text
+
+
 class Page(NamedTuple):
     """What was read at once, and where reading goes on behind it.
 
@@ -45,7 +61,7 @@ class Page(NamedTuple):
     `until` which moment the window is read, where that was not known before.
     """
 
-    documents: list[Document]
+    records: list[Record]
     checkpoint: dict[str, Any]
     total: int | None
     covered: int | None = None
@@ -86,3 +102,13 @@ class Resource(Protocol):
 
     def store(self, cursor: Cursor, stream: Stream, rows: Sequence[Any]) -> Outcome:
         """Write the rows of a page."""
+
+
+def read_record(resource: Resource, document: Document) -> Record:
+    """Return a record with its row or its flaw. Sources do it where they read: while the page before is stored."""
+    try:
+        for violation in document.violations:
+            raise Rejected(violation["path"], violation["message"])
+        return Record(document, resource.read(document))
+    except Rejected as flaw:
+        return Record(document, flaw=flaw)

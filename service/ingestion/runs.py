@@ -5,7 +5,7 @@ finds the lock free and an open run knows that its process is dead, and goes on 
 taken finds a run at work, or, where it has been silent for long, one whose process hangs: then its connection is cut.
 
 Neither is trusted with the data: every write of a run names its leg in the row of the run, and a leg that was
-overtaken writes nothing (`ledger.lock_page`).
+overtaken writes nothing (`ledger.note_page`).
 """
 
 from __future__ import annotations

@@ -10,11 +10,10 @@ import psycopg2
 
 from service import metrics
 from service.database import Cursor, Database
-from service.documents import Document
 from service.ingestion import ledger, queries
 from service.ingestion.ledger import Window
 from service.ingestion.queries import Leg, Reject
-from service.ingestion.records import Outcome, Page, Rejected, Resource, Stream
+from service.ingestion.records import Outcome, Page, Record, Rejected, Resource, Stream
 from service.ingestion.runs import Superseded
 
 Rows = Mapping[str, Any]  # by the ids of their records
@@ -32,31 +31,27 @@ class PageStore:
 
     def store(self, window: Window, page: Page, pages: int) -> None:
         """Store a page of a window that has `pages` of them. Raises `Superseded` where another leg has the run."""
-        rows, rejects = self._sort_out(page.documents)
+        rows, rejects = self._sort_out(page.records)
         try:
             outcome, rejected = self._write(window, page, pages, rows, rejects, self._store_together)
         except (psycopg2.DataError, psycopg2.IntegrityError, psycopg2.errors.ProgramLimitExceeded):
             outcome, rejected = self._write(window, page, pages, rows, rejects, self._store_singly)
         names: dict[str, Any] = {"Source": self._stream.source, "Resource": self._stream.resource}
-        metrics.increment_counter("RecordsProcessed", len(page.documents), **names)
+        metrics.increment_counter("RecordsProcessed", len(page.records), **names)
         metrics.increment_counter("RecordsInserted", outcome.inserted, **names)
         metrics.increment_counter("RecordsUpdated", outcome.updated, **names)
         metrics.increment_counter("RecordsRejected", rejected, **names)
 
-    def _sort_out(self, documents: Sequence[Document]) -> tuple[Rows, list[Reject]]:
+    def _sort_out(self, records: Sequence[Record]) -> tuple[Rows, list[Reject]]:
         """Return the rows of a page, the newest of each record, and the records that cannot be rows."""
         rows: dict[str, Any] = {}
         rejects: list[Reject] = []
-        read = self._resource.read
-        for document in documents:
-            try:
-                if document.violations:
-                    flaw = document.violations[0]
-                    raise Rejected(flaw["path"], flaw["message"])
-                row = read(document)
+        for record in records:
+            row = record.row
+            if record.flaw:
+                rejects.append(_reject(self._resource.key(record.value), record, record.flaw))
+            else:
                 rows[row.id] = self._resource.newer(rows[row.id], row) if row.id in rows else row
-            except Rejected as error:
-                rejects.append(as_reject(self._resource.key(document.value), document, error))
         return rows, rejects
 
     def _write(
@@ -64,22 +59,20 @@ class PageStore:
     ) -> tuple[Outcome, int]:
         """Write everything; return what became of the rows, and how many records were rejected."""
         with self._database.transaction() as cursor:
-            locked = ledger.lock_page(cursor, self._leg, window.id)
-            if locked is None or locked.pages != pages:
-                raise Superseded
             outcome = store(cursor, rows) if rows else Outcome()
             refused = dict(outcome.refused)
             if refused:
-                rejects = rejects + self._refused(page.documents, refused)
-            if locked.has_rejects and rows:
+                rejects = rejects + self._refused(page.records, refused)
+            twice = len(page.records) - len(rows) - len(rejects) + len(refused)
+            outcome = outcome._replace(stale=outcome.stale + twice)
+            counts = ledger.Counts(len(page.records), len(rejects), outcome)
+            noted = ledger.note_page(cursor, self._leg, window.id, pages, page.checkpoint, counts)
+            if noted is None:
+                raise Superseded  # and nothing of this page is written
+            if noted.has_rejects and rows:
                 queries.supersede(cursor, self._stream, [key for key in rows if key not in refused], "superseded")
             if rejects:
                 queries.reject(cursor, self._stream, self._leg.execution_id, rejects)
-            twice = len(page.documents) - len(rows) - len(rejects) + len(refused)
-            outcome = outcome._replace(stale=outcome.stale + twice)
-            ledger.finish_page(
-                cursor, self._leg, window.id, page.checkpoint, len(page.documents), len(rejects), outcome
-            )
             if page.covered is not None:
                 note = _difference(page)
                 state = "incomplete" if note else "complete"
@@ -102,14 +95,14 @@ class PageStore:
             total = Outcome(*(one + other for one, other in zip(total, outcome, strict=True)))  # type: ignore[operator]
         return total
 
-    def _refused(self, documents: Sequence[Document], refused: Mapping[str, str]) -> list[Reject]:
-        by_key = {self._resource.key(document.value): document for document in documents}
-        return [as_reject(key, by_key[key], Rejected("", reason)) for key, reason in refused.items()]
+    def _refused(self, records: Sequence[Record], refused: Mapping[str, str]) -> list[Reject]:
+        by_key = {record.row.id: record for record in records if record.row}
+        return [_reject(key, by_key[key], Rejected("", reason)) for key, reason in refused.items()]
 
 
-def as_reject(key: str | None, document: Document, error: Rejected) -> Reject:
+def _reject(key: str | None, record: Record, flaw: Rejected) -> Reject:
     """Return a record that cannot be stored as it is kept."""
-    return Reject(key, document.text, hashlib.sha256(document.text.encode()).digest(), error.path, error.reason)
+    return Reject(key, record.text, hashlib.sha256(record.text.encode()).digest(), flaw.path, flaw.reason)
 
 
 def _difference(page: Page) -> str | None:

@@ -44,8 +44,10 @@ def ours(source: str, database: str, page_size: int) -> Callable[[], None]:
         }
     )
 
+    app = create_app(settings)
+
     def pull() -> None:
-        with create_app(settings).app_context():
+        with app.app_context():
             deadline.start(3600)
             ingestion = get_ingestion()
             (stream,) = ingestion.streams("work-orders")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from service.documents import Document
 from service.ingestion.paging import OVERLAP, Listing, Position, read_by_offset
-from service.ingestion.records import Incomplete, Page
+from service.ingestion.records import Incomplete, Page, Record
 
 Row = tuple[int, int]  # id and version
 
@@ -60,7 +60,7 @@ class Table:
         assert len(self.requests) < 3000, "the reading does not end"
         self.disturb()
         rows = self.ordered()[offset : offset + self.limit]
-        return Now(Listing([Document(row, "", []) for row in rows], len(self.rows) if self.has_total else None))
+        return Now(Listing([Record(Document(row, "", [])) for row in rows], len(self.rows) if self.has_total else None))
 
 
 def mark(row: Row) -> str:
@@ -72,7 +72,7 @@ def read(table: Table, position: Position = Position()) -> list[Page]:  # noqa: 
 
 
 def rows_of(pages: list[Page]) -> list[Row]:
-    return [document.value for page in pages for document in page.documents]
+    return [record.value for page in pages for record in page.records]
 
 
 ORDERS: dict[str, Callable[[Row, int], Any]] = {
@@ -199,9 +199,9 @@ def test_a_total_that_lies_neither_ends_the_reading_nor_is_believed(lie: int) ->
     table = Table(500, 50, ORDERS["by id"])
 
     def ask(offset: int) -> Any:
-        documents, total = table.ask(offset).result()
+        records, total = table.ask(offset).result()
         assert total is not None
-        return Now(Listing(documents, total + lie))
+        return Now(Listing(records, total + lie))
 
     pages = list(read_by_offset(ask, mark, Position()))
     assert {row for row, _ in rows_of(pages)} == set(table.rows)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from service import __version__
 from service.config import Config
 from service.database import Cursor
-from service.documents import Document, parse_listing
+from service.documents import parse_listing
 from service.errors import BadRequest
 from service.ingestion import ledger
 from service.ingestion.client import Answer, Client, Coming, Request
@@ -27,7 +27,7 @@ from service.ingestion.fullbay.credentials import Credentials, token
 from service.ingestion.fullbay.egress import AddressUnknown, EgressAddress
 from service.ingestion.fullbay.invoice_records import Invoices
 from service.ingestion.ledger import Window
-from service.ingestion.records import Incomplete, Page, Stream
+from service.ingestion.records import Incomplete, Page, Record, Stream, read_record
 from service.ingestion.source import Range
 
 WINDOW_DAYS = 7
@@ -39,7 +39,7 @@ DAY = timedelta(days=1)
 class _Found(NamedTuple):
     """One answer: its invoices, and what it says about the window."""
 
-    documents: list[Document]
+    records: list[Record]
     pages: int | None
     total: int | None
 
@@ -97,7 +97,7 @@ class InvoicesSource:
         coming = self._ask(client, stream, window, number + 1)
         while True:
             found = coming.result()
-            ids = [self._invoices.key(document.value) or document.text for document in found.documents]
+            ids = [self._invoices.key(record.value) or record.text for record in found.records]
             print_of_page = sha256("\n".join(ids).encode()).hexdigest()[:12] if ids else ""
             is_known = print_of_page in seen or not set(ids).isdisjoint(last)
             if number and (found.total != total or is_known or (last and not ids)):
@@ -115,7 +115,7 @@ class InvoicesSource:
             if not is_last:
                 coming = self._ask(client, stream, window, number + 1)
             checkpoint = {"page": number, "total": total, "read": read, "ids": ids, "anew": anew, "seen": seen}
-            yield Page(found.documents, checkpoint, total, covered=read if is_last and is_end_known else None)
+            yield Page(found.records, checkpoint, total, covered=read if is_last and is_end_known else None)
             if is_last and not is_end_known:
                 raise Incomplete(f"the source does not say how many {self.name_of(window)} there are")
             if is_last:
@@ -156,11 +156,11 @@ class InvoicesSource:
             raise Refused("the answer says neither SUCCESS nor FAIL")
         if documents is None and others.get("resultSet") is not None:
             raise Refused("the answer holds no list of invoices below 'resultSet'")
-        found = _Found(documents or [], _count(others, "totalPages"), _count(others, "totalCount"))
+        records = [read_record(self._invoices, document) for document in documents or []]
         count = _count(others, "resultCount")
-        if count is not None and count != len(found.documents):
-            raise Again(f"the answer says that it has {count} invoices, and has {len(found.documents)}")
-        return found
+        if count is not None and count != len(records):
+            raise Again(f"the answer says that it has {count} invoices, and has {len(records)}")
+        return _Found(records, _count(others, "totalPages"), _count(others, "totalCount"))
 
     def split(self, window: Window) -> Sequence[Range]:
         """Return two halves of a window, as far as days can be halved."""

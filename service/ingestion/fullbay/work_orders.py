@@ -24,7 +24,7 @@ from service.ingestion.flat import FlatRecords
 from service.ingestion.fullbay.credentials import Credentials
 from service.ingestion.ledger import Window
 from service.ingestion.paging import Listing, Position, read_by_offset
-from service.ingestion.records import Page, Stream
+from service.ingestion.records import Page, Stream, read_record
 from service.ingestion.source import Range
 from service.times import rfc3339
 
@@ -108,7 +108,7 @@ class WorkOrders:
             Position.of(checkpoint.get("position")),
         ):
             began = began or _moment(checkpoint.get("began"))
-            changes = [resource.changed_at(document.value) for document in page.documents]
+            changes = [r.row.updated_at if r.row else resource.changed_at(r.value) for r in page.records]
             newest = max((moment for moment in (*changes, newest) if moment), default=None)
             state = {
                 "position": page.checkpoint,
@@ -132,7 +132,7 @@ class WorkOrders:
 
         def read(answer: Answer) -> Listing:
             checkpoint.setdefault("began", rfc3339(answer.date or datetime.now(UTC)))
-            return _listing(answer.text)
+            return _listing(answer.text, self.resources[stream.resource])
 
         return client.begin(make, read)
 
@@ -145,7 +145,7 @@ class WorkOrders:
         return f"changes since {rfc3339(window.lower)}" if window.lower else "everything"
 
 
-def _listing(text: str) -> Listing:
+def _listing(text: str, resource: FlatRecords) -> Listing:
     """Read `{"data": [...], "total": N}` or a bare list."""
     try:
         others, documents = parse_listing(text, "data")
@@ -154,7 +154,8 @@ def _listing(text: str) -> Listing:
     if documents is None:
         raise Refused("the answer holds no list of records below 'data'")
     total = others.get("total")
-    return Listing(documents, total if type(total) is int and total >= 0 else None)
+    records = [read_record(resource, document) for document in documents]
+    return Listing(records, total if type(total) is int and total >= 0 else None)
 
 
 def _moment(text: str | None) -> datetime | None:
