@@ -35,7 +35,7 @@ class Person(NamedTuple):
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A server that stays up. Tests that break theirs start one of their own."""
-    server = Postgres("fsync = off", "max_connections = 100")
+    server = Postgres("fsync = off", "max_connections = 300")
     yield server
     server.remove()
 

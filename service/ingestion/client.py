@@ -239,8 +239,8 @@ class Coming(Generic[T]):
             try:
                 return self._future.result(self._watch())
             except FutureTimeout:
-                if self._future.done():
-                    raise
+                if self._future.done():  # just now, or with this very exception
+                    return self._future.result()
 
 
 def _decode(body: bytes, charset: str | None) -> str:

@@ -195,4 +195,6 @@ def problems(cursor: Cursor, execution_id: str) -> list[str]:
     cursor.execute("SELECT records_rejected FROM ingestion_metadata WHERE execution_id = %s", (execution_id,))
     row = cursor.fetchone()
     rejected = row[0] if row else 0
-    return notes + ([f"{rejected} records were rejected"] if rejected else [])
+    if rejected:
+        notes.append("1 record was rejected" if rejected == 1 else f"{rejected} records were rejected")
+    return notes

@@ -137,7 +137,7 @@ def ingestion_template(postgres: Postgres) -> str:
 
 
 @pytest.fixture(scope="session")
-def install(postgres: Postgres, ingestion_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def install(postgres: Postgres, ingestion_template: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Makes installations with databases of their own: `install(fullbay, JOB_SECONDS="3")`."""
     made: list[Installation] = []
 
@@ -153,9 +153,17 @@ def install(postgres: Postgres, ingestion_template: str, tmp_path_factory: pytes
             made[-1].read_from(fullbay)
         return made[-1]
 
-    yield make
-    for installation in made:
-        installation.close()
+    make.made = made  # type: ignore[attr-defined]
+    return make
+
+
+@pytest.fixture(autouse=True)
+def _hang_up(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leave no connection of a test open: the server has so many for all of them."""
+    yield
+    if "install" in request.fixturenames:
+        for installation in request.getfixturevalue("install").made:
+            installation.close()
 
 
 @pytest.fixture

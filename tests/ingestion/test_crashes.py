@@ -286,7 +286,7 @@ class TestQueue:
     def test_the_worker_is_killed(
         self, installed: Installation, source: Source, forks: Forks, is_announced: bool
     ) -> None:
-        for at in (("sent", 40), ("put", 1), ("answered", 130)):
+        for at in (("sent", 40), ("put", 1), ("answered", 70)):
             installed.empty()
             installed.put_schedules_off()
             with installed.app() as app:

@@ -45,7 +45,7 @@ TABLES = {WORK_ORDERS: "fullbay_work_orders", INVOICES: "fullbay_invoices"}
 SLOW = {"timeout_seconds": 0.4, "invoices_timeout_seconds": 0.4, "max_retries": 8}
 MOVED = "PARTIAL the pages of invoices from .* moved whenever they were read"
 COUNT = r"PARTIAL the source says that there are \d+ records, and gave \d+"
-REJECTS = r"PARTIAL \d+ records were rejected"
+REJECTS = r"PARTIAL \d+ records? (was|were) rejected"
 WHOLE = "SUCCESS "
 
 

@@ -256,7 +256,8 @@ def _assert_counts(sql: Sql, stream: Stream, result: Result, rows: int) -> None:
     assert (status, processed) == (result.status, counted)
     assert rejected == 0 or result.status != "SUCCESS"
     if result.status == "PARTIAL" and rejected:
-        assert f"{rejected} records were rejected" in str(result.message)
+        told = f"{rejected} records were rejected" if rejected > 1 else "1 record was rejected"
+        assert told in str(result.message)
     ((inserted,),) = sql("SELECT sum(records_inserted) FROM ingestion_metadata WHERE resource = %s", stream.resource)
     assert inserted == rows
     silent = sql("SELECT id FROM ingestion_rejects WHERE payload = '' OR reason = '' OR execution_id IS NULL")
