@@ -303,4 +303,4 @@ class TestQueue:
             assert_books_are_true(installed.sql)
             ((runs, legs),) = installed.sql("SELECT count(*), sum(legs) FROM ingestion_metadata")
             assert (runs == 1) >= is_announced
-            assert legs > 2
+            assert legs >= 2  # that of the killed one, and that of the next
