@@ -17,7 +17,7 @@ from typing import Any
 import click
 import psycopg2
 
-from service import __version__, config, logs, published, times
+from service import __version__, config, logs, published, terminal, times
 from service.app import create_app
 from service.config import Config, ConfigError
 from service.database import embedded
@@ -61,7 +61,7 @@ def migrate(as_json: bool) -> None:
 
     Safe to run at any time and from several places at once: only one of them migrates, the others wait for it.
     """
-    applied = run_migrations(embedded.provide(_settings()))
+    applied = run_migrations(embedded.provide(terminal.settings()))
     if as_json:
         click.echo(json.dumps({"applied": applied}))
     else:
@@ -89,7 +89,7 @@ def token(scopes: tuple[str, ...], subject: str, expires_in: int) -> None:
       TOKEN=$(python -m service token --scope events:read --scope events:write)
       curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/api/v1/events
     """
-    settings = _settings()
+    settings = terminal.settings()
     if settings.tokens.issuer:
         raise ConfigError(f"TOKEN_ISSUER is set: tokens come from {settings.tokens.issuer}, not from here")
     granted = " ".join(scopes).replace(",", " ").split()
@@ -103,9 +103,9 @@ def run() -> None:
     Starts PostgreSQL below DATA_DIR (unless DATABASE_URL names another), brings the schema up to date, serves on
     HOST:PORT with gunicorn, works off jobs and prints a curl command to try. Ctrl-C stops it all; the data stay.
     """
-    settings = _settings()
+    settings = terminal.settings()
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+        signal.signal(number, terminal.interrupt)
     _expect_free(settings)
     _say("starting PostgreSQL" if settings.database.is_embedded else "using the configured PostgreSQL")
     settings = embedded.provide(settings)
@@ -181,10 +181,6 @@ cli.add_command(ledger_commands.rejects)
 cli.add_command(ledger_commands.coverage)
 
 
-def _interrupt(*_: Any) -> None:
-    raise KeyboardInterrupt
-
-
 def _expect_free(settings: Config) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -231,12 +227,6 @@ def _sample_request(settings: Config, url: str) -> str:
 
 def _say(text: str) -> None:
     click.secho(f"headgate: {text}", err=True, fg="cyan" if sys.stderr.isatty() else None)
-
-
-def _settings() -> Config:
-    settings = config.load()
-    logs.configure(settings.log_level if settings.log_level == "DEBUG" else "WARN")
-    return settings
 
 
 def _outage(error: ServiceUnavailable) -> tuple[int, str]:

@@ -18,6 +18,7 @@ from service.errors import Invalid, violation
 from service.validation import StrictSchema, Text
 
 MAX_PAGE = 1_000_000
+NEXT_PAGE = {"Link": 'The next page, rel="next", where there is one.'}
 
 
 class Cursor(Text):
@@ -53,6 +54,12 @@ class Key(NamedTuple):
     moment: datetime
     id: str
     position: int
+
+
+def parameters(after: Key | None) -> dict[str, Any]:
+    """Return where a page begins as the parameters of a statement, all of them None for the first page."""
+    moment, key, position = after or (None, None, None)
+    return {"moment": moment, "id": key, "position": position}
 
 
 def answer(name: str, items: list[dict[str, Any]], keys: list[Key], limit: int) -> Response:

@@ -14,3 +14,8 @@ def rfc3339(moment: datetime, timespec: Literal["auto", "seconds", "milliseconds
 def now(timespec: Literal["seconds", "milliseconds"]) -> str:
     """Return the present moment as text."""
     return rfc3339(datetime.now(UTC), timespec)
+
+
+def as_utc(moment: datetime) -> datetime:
+    """Return a moment in UTC, which it is where it names no offset. Raises `OverflowError` outside of all years."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from service import times
 from service.errors import Invalid, violation
@@ -61,6 +61,11 @@ class Text(fields.Field[str]):
         if len(value) > self.limit:
             raise ValidationError(f"Must have at most {self.limit} characters")
         return value
+
+
+def choice(choices: tuple[str, ...], **kwargs: Any) -> fields.String:
+    """Return a field for one of some words."""
+    return fields.String(validate=validate.OneOf(choices, error="Must be one of {choices}"), **kwargs)
 
 
 class Number(fields.Field[Decimal]):

@@ -7,16 +7,13 @@ from operator import itemgetter
 from typing import Any
 
 from service.database import Cursor, json_of
+from service.pages import Key, parameters
 
 
 def store_events(cursor: Cursor, batch_id: str, incoming: str) -> list[tuple[bool, bool, list[str]]]:
     """Store a batch of events (see `store_events` in 0001_events.sql): stored, identical and outcomes of each."""
     cursor.execute("SELECT turn, is_stored, is_identical, outcomes FROM store_events(%s, %s)", (batch_id, incoming))
     return [row[1:] for row in sorted(cursor.fetchall(), key=itemgetter(0))]
-
-
-# Where a page begins: behind the row of this moment, event id and position in the event (see `pages.Key`).
-Key = tuple[datetime, str, int]
 
 
 def read_every_table(cursor: Cursor) -> None:
@@ -90,7 +87,7 @@ def events(
         ORDER BY received_at DESC, id DESC
         LIMIT %(limit)s
         """,
-        {"type": event_type, "since": since, "until": until, "limit": limit, **_key(after)},
+        {"type": event_type, "since": since, "until": until, "limit": limit, **parameters(after)},
     )
     return cursor.fetchall()
 
@@ -111,11 +108,6 @@ def history(cursor: Cursor, entity_type: str, entity_id: str, after: Key | None,
         ORDER BY touched.received_at DESC, touched.event_id DESC, touched.position DESC
         LIMIT %(limit)s
         """,
-        {"entity_type": entity_type, "entity_id": entity_id, "limit": limit, **_key(after)},
+        {"entity_type": entity_type, "entity_id": entity_id, "limit": limit, **parameters(after)},
     )
     return cursor.fetchall()
-
-
-def _key(after: Key | None) -> dict[str, Any]:
-    moment, key, position = after or (None, None, None)
-    return {"moment": moment, "id": key, "position": position}

@@ -40,7 +40,6 @@ ALL_PROCESSED = "All events processed successfully"
 
 MANY = Throttle(rate=500, burst=1000)
 REASONS = {409: "duplicate", 422: "invalid", 500: "failed"}
-NEXT_PAGE = {"Link": 'The next page, rel="next", where there is one.'}
 EXAMPLE = {
     "eventHeader": {"eventName": "Car Created", "eventType": "CarCreated", "createdDate": "2026-01-15T10:30:00Z"},
     "entities": [
@@ -232,7 +231,7 @@ def show(event_id: str) -> Response:
 
 
 @events.get("/events")
-@operation("events:read", query=EventListQuery, answers={200: Answer(EventList, headers=NEXT_PAGE)})
+@operation("events:read", query=EventListQuery, answers={200: Answer(EventList, headers=pages.NEXT_PAGE)})
 def index() -> Response:
     """List events, newest first."""
     query = inputs.query()
@@ -271,7 +270,7 @@ def show_entity(entity_type: str, entity_id: str) -> Response:
 
 
 @events.get("/entities/<entity_type>/<path:entity_id>/history")
-@operation("events:read", query=HistoryQuery, answers={200: Answer(HistoryOutput, headers=NEXT_PAGE)})
+@operation("events:read", query=HistoryQuery, answers={200: Answer(HistoryOutput, headers=pages.NEXT_PAGE)})
 def show_history(entity_type: str, entity_id: str) -> Response:
     """List the events that touched an entity, newest first."""
     query = inputs.query()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from marshmallow import Schema, fields
 
 from service.goals.schemas import ACTIVITY_TYPES, PATTERNS, STATUSES, VISIBILITIES
-from service.goals.targets import DIRECTIONS, PERIODS, TARGET_TYPES, choice
+from service.goals.targets import DIRECTIONS, PERIODS, TARGET_TYPES
 from service.pages import Pagination
+from service.validation import choice
 
 TRENDS = ("up", "down", "stable")
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from service.goals.targets import Target, amount, check_present, choice, with_values
+from service.goals.targets import Target, amount, check_present, with_values
 from service.pages import PageQuery
-from service.validation import CommaSeparated, Day, Instant, LongText, Number, StrictSchema, Text
+from service.validation import CommaSeparated, Day, Instant, LongText, Number, StrictSchema, Text, choice
 
 PATTERNS = ("recurring", "milestone", "target", "streak", "limit")
 VISIBILITIES = ("private", "friends", "public")

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from marshmallow import ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, validates_schema
 
-from service.validation import Day, Number, StrictSchema, Text
+from service.validation import Day, Number, StrictSchema, Text, choice
 
 PERIODS = ("day", "week", "month", "quarter", "year")
 DIRECTIONS = ("increase", "decrease", "maintain")
@@ -21,11 +21,6 @@ PLACES = 6
 def amount(**kwargs: Any) -> Number:
     """Return a field for an amount, of either sign."""
     return Number(-MAX_AMOUNT, MAX_AMOUNT, PLACES, **kwargs)
-
-
-def choice(choices: tuple[str, ...], **kwargs: Any) -> fields.String:
-    """Return a field for one of some words."""
-    return fields.String(validate=validate.OneOf(choices, error="Must be one of {choices}"), **kwargs)
 
 
 def with_values(*names: str) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from service.ingestion.reads import MAX_CUT, Row
 from service.times import rfc3339
 
 Object = dict[str, Any]
-Range = tuple[datetime | None, datetime | None]
 
 _RUN = (
     *("executionId", "source", "resource", "shop", "status", "request", "startTime", "endTime", "heartbeatAt"),
@@ -46,19 +45,6 @@ def window(row: Row) -> Object:
 def span(lower: datetime | None, upper: datetime | None) -> Object:
     """Return a range; null is the beginning, or the end, of all time."""
     return _named(("from", "to"), (lower, upper))
-
-
-def missing(beginning: datetime | None, covered: Sequence[Range], now: datetime) -> list[Range]:
-    """Return what lies between the beginning and now and is not covered."""
-    found: list[Range] = []
-    reached: datetime | None = beginning
-    for lower, upper in covered:
-        if lower is not None and (reached is None or reached < lower):
-            found.append((reached, lower))
-        reached = now if upper is None else upper
-    if reached is None or reached < now:
-        found.append((reached, now))
-    return found
 
 
 def reject(row: Row) -> str:

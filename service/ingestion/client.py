@@ -24,6 +24,7 @@ from service.errors import ServiceUnavailable
 from service.ingestion.connections import watched_adapter
 from service.ingestion.failures import Again, Denied, OutOfTime, Refused, Unavailable
 from service.ingestion.records import Stream
+from service.times import as_utc
 
 T = TypeVar("T")
 
@@ -187,8 +188,7 @@ class Client:
             raise Again(f"no whole answer came within {budget:g} s", is_slow=True) from None
         finally:
             self._cut_at = math.inf
-            source, resource, _ = self._stream
-            metrics.record_metric("SourceLatency", time.monotonic() - started, Source=source, Resource=resource)
+            metrics.record_metric("SourceLatency", time.monotonic() - started, **self._stream.dimensions)
 
     def _read_environment(self, url: str) -> None:
         """Take proxies and certificates from the environment, once: requests would look at each request anew."""
@@ -277,5 +277,4 @@ def _moment(value: str | None) -> datetime | None:
 
 
 def _parsed(value: str) -> datetime:
-    found = parsedate_to_datetime(value)
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    return as_utc(parsedate_to_datetime(value))

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
-from service import config, deadline, logs
+from service import deadline, terminal
 from service.app import create_app
 from service.config import Config
 from service.database import embedded, get_database
@@ -86,7 +86,7 @@ def ingest(
       4 PARTIAL                0 SUCCESS
     """
     request = checked(lambda: request_of(_asked(since, backfill, full)))
-    settings = _settings()
+    settings = terminal.settings()
     codes = []
     try:
         with opened(settings) as ingestion, Interruption(settings.graceful_seconds) as interruption:
@@ -190,19 +190,13 @@ def name_of(of: Mapping[str, Any]) -> str:
 @contextmanager
 def opened(settings: Config | None = None) -> Iterator[Ingestion]:
     """Give the sources, in the context of an application whose database has every table."""
-    app = create_app(embedded.provide(settings or _settings()))
+    app = create_app(embedded.provide(settings or terminal.settings()))
     with app.app_context():
         try:
             _expect_migrations()
             yield get_ingestion()
         finally:
             get_database().close()
-
-
-def _settings() -> Config:
-    settings = config.load()
-    logs.configure(settings.log_level if settings.log_level == "DEBUG" else "WARN")
-    return settings
 
 
 def _expect_migrations() -> None:

@@ -23,6 +23,6 @@ def of(cursor: Cursor, stream: Stream) -> dict[str, Any]:
     return {
         **stream._asdict(),
         "covered": [answers.span(*found) for found in covered],
-        "missing": [answers.span(*found) for found in answers.missing(beginning, seen, datetime.now(UTC))],
+        "missing": [answers.span(*found) for found in ledger.missing(beginning, seen, datetime.now(UTC))],
         "windows": [answers.window(row) for row in reads.windows(cursor, stream)],
     }

@@ -90,12 +90,11 @@ def run(
         except Superseded:
             result = _abandon(database, held)
         except BaseException as error:
-            _try_to_finish(database, held.leg, "FAILED", f"the run broke off: {jobs.reason_of(error)}")
+            _try_to_fail(database, held.leg, f"the run broke off: {jobs.reason_of(error)}")
             raise
         seconds = time.monotonic() - started
-        names: dict[str, Any] = {"Source": stream.source, "Resource": stream.resource}
-        metrics.record_metric("RunDuration", seconds, **names)
-        metrics.increment_counter("RunsEnded", Outcome=result.status, **names)
+        metrics.record_metric("RunDuration", seconds, **stream.dimensions)
+        metrics.increment_counter("RunsEnded", Outcome=result.status, **stream.dimensions)
         log.info(
             "a run ended" if result.status != "CONTINUES" else "a run continues",
             extra={"run": result.execution_id, "leg": held.leg.number, "stream": str(stream)}
@@ -106,15 +105,15 @@ def run(
 
 def _abandon(database: Database, held: Hold) -> Result:
     message = "the lock was lost; the next run goes on from here"
-    if not _try_to_finish(database, held.leg, "FAILED", message):
+    if not _try_to_fail(database, held.leg, message):
         message = "another process has taken the run over"
     return Result(held.leg.execution_id, "FAILED", message)
 
 
-def _try_to_finish(database: Database, leg: Leg, status: str, message: str) -> bool:
+def _try_to_fail(database: Database, leg: Leg, message: str) -> bool:
     try:
         with database.transaction() as cursor:
-            return queries.finish_run(cursor, leg, status, message)
+            return queries.finish_run(cursor, leg, "FAILED", message)
     except ServiceUnavailable:
         return False  # the next run finds it dead
 

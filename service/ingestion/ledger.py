@@ -25,12 +25,6 @@ class Window(NamedTuple):
     records: int = 0
 
 
-class Noted(NamedTuple):
-    """A page is stored. `has_rejects` says whether records of the stream wait in the reject table."""
-
-    has_rejects: bool
-
-
 class Counts(NamedTuple):
     """What became of a page: how many records it had, how many were rejected, and the rest."""
 
@@ -134,12 +128,12 @@ def lock_run(cursor: Cursor, leg: Leg) -> bool:
 
 def note_page(
     cursor: Cursor, leg: Leg, window_id: int, pages: int, checkpoint: dict[str, Any], counts: Counts
-) -> Noted | None:
+) -> bool | None:
     """Note that a page is stored, behind `pages` others, and how far the window is read by that.
 
-    Returns None where the leg has lost the run, or the window has another number of pages: then nothing of the page may
-    be committed. The commit does not wait for the disk: where the server's machine breaks down, a page is lost together
-    with the note that it was stored, and is read again.
+    Returns whether records of the stream wait in the reject table; None where the leg has lost the run, or the window
+    has another number of pages: then nothing of the page may be committed. The commit does not wait for the disk: where
+    the server's machine breaks down, a page is lost together with the note that it was stored, and is read again.
     """
     cursor.execute(
         """
@@ -183,7 +177,7 @@ def note_page(
         },
     )
     row = cursor.fetchone()
-    return Noted(row[0]) if row else None
+    return bool(row[0]) if row else None
 
 
 def close_window(
@@ -228,3 +222,19 @@ def horizon(cursor: Cursor, stream: Stream) -> tuple[bool, datetime | None]:
     row = cursor.fetchone()
     assert row is not None  # noqa: S101
     return row
+
+
+def missing(
+    beginning: datetime | None, covered: Sequence[tuple[datetime | None, datetime | None]], end: datetime
+) -> list[tuple[datetime | None, datetime]]:
+    """Return what lies between two moments and is not in ranges that are in order. None is the beginning of all time,
+    or as the end of a range that of what was asked for.
+    """
+    found = []
+    reached = beginning
+    for lower, upper in (*covered, (end, end)):
+        if lower is not None and (reached is None or reached < min(lower, end)):
+            found.append((reached, min(lower, end)))
+        upper = end if upper is None else upper
+        reached = upper if reached is None else max(reached, upper)
+    return found

@@ -5,7 +5,8 @@ from __future__ import annotations
 from marshmallow import Schema, fields
 
 from service.ingestion.rejects import OUTCOMES
-from service.ingestion.schemas import RESOURCES, SOURCES, STATUSES, choice
+from service.ingestion.schemas import RESOURCES, SOURCES, STATUSES
+from service.validation import choice
 
 WINDOW_STATES = ("open", "complete", "incomplete")
 RESOLUTIONS = ("replayed", "superseded")

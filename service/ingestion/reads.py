@@ -8,7 +8,7 @@ from typing import Any
 
 from service.database import Cursor
 from service.ingestion.records import Stream
-from service.pages import Key
+from service.pages import Key, parameters
 
 MAX_WINDOWS = 200
 MAX_CUT = 1000  # characters of a payload that is not told as a whole
@@ -32,7 +32,7 @@ def runs(cursor: Cursor, filters: Mapping[str, Any], after: Key | None, limit: i
         ORDER BY start_time DESC, execution_id DESC
         LIMIT %(limit)s
         """,
-        {**filters, **_key(after), "limit": limit},
+        {**filters, **parameters(after), "limit": limit},
     )
     return cursor.fetchall()
 
@@ -135,7 +135,7 @@ def rejects(cursor: Cursor, filters: Mapping[str, Any], after: Key | None, limit
         ORDER BY last_seen_at DESC, id DESC
         LIMIT %(limit)s
         """,
-        {**filters, **_key(after), "limit": limit, "whole": whole, "cut": MAX_CUT},
+        {**filters, **parameters(after), "limit": limit, "whole": whole, "cut": MAX_CUT},
     )
     return cursor.fetchall()
 
@@ -154,8 +154,3 @@ def reject(cursor: Cursor, reject_id: int, whole: int) -> Row | None:
         {"id": reject_id, "whole": whole, "cut": MAX_CUT},
     )
     return cursor.fetchone()
-
-
-def _key(after: Key | None) -> dict[str, Any]:
-    moment, key, position = after or (None, None, None)
-    return {"moment": moment, "id": key, "position": position}

@@ -34,6 +34,11 @@ class Stream(NamedTuple):
     resource: str  # work-orders, customers, parts, invoices: what is read from it
     shop: str  # whose key reads it
 
+    @property
+    def dimensions(self) -> dict[str, Any]:
+        """What its measurements are told apart by."""
+        return {"Source": self.source, "Resource": self.resource}
+
     def __str__(self) -> str:
         return f"{self.resource} of {self.source} ({self.shop})"
 

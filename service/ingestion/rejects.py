@@ -175,7 +175,7 @@ def _resolve(cursor: Cursor, reject: _Kept, record_id: str) -> None:
 
 
 def _tell(reject: _Kept, outcome: str) -> None:
-    names: dict[str, Any] = {"Source": reject.stream.source, "Resource": reject.stream.resource}
+    names = reject.stream.dimensions
     if outcome == "inserted":
         metrics.increment_counter("RecordsInserted", **names)
     elif outcome == "updated":

@@ -29,7 +29,6 @@ from service.ingestion.service import get_ingestion, request_of
 from service.operations import Answer, operation
 from service.times import rfc3339
 
-NEXT_PAGE = {"Link": 'The next page, rel="next", where there is one.'}
 IS_OPEN = {"open": True, "resolved": False, "all": None}
 # Of payloads: an answer of Lambda has at most 6 MB, in which JSON is written as a text once more.
 WHOLE_IN_LIST_BYTES = 16 * 1024
@@ -89,7 +88,7 @@ def _announce(stream: Stream, request: dict[str, Any]) -> str:
 
 
 @ingestion.get("/runs")
-@operation("ingestion:read", query=RunListQuery, answers={200: Answer(RunList, headers=NEXT_PAGE)})
+@operation("ingestion:read", query=RunListQuery, answers={200: Answer(RunList, headers=pages.NEXT_PAGE)})
 def index() -> Response:
     """List runs, newest first."""
     query = inputs.query()
@@ -123,7 +122,7 @@ def show_coverage() -> Response:
 
 
 @ingestion.get("/rejects")
-@operation("ingestion:read", query=RejectListQuery, answers={200: Answer(RejectList, headers=NEXT_PAGE)})
+@operation("ingestion:read", query=RejectListQuery, answers={200: Answer(RejectList, headers=pages.NEXT_PAGE)})
 def index_rejects() -> Response:
     """List records that could not be stored, those that were seen last first."""
     query = inputs.query()

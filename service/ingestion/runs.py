@@ -29,6 +29,8 @@ BEAT_SECONDS = 5.0
 SILENT_SECONDS = 90.0  # without a sign of life, while the lock is held
 CONTINUATION_SECONDS = 20 * 60.0  # until a continuation that was queued is given up
 LOCK_SECONDS = 10.0
+TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
+TRY_LOCK_IN_TRANSACTION = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +78,7 @@ class Hold:
 def announce(database: Database, stream: Stream, request: dict[str, Any], endpoint: str) -> str:
     """Note a run that a job will begin; return its id. Raises `Busy` where another run of the stream is not over."""
     with database.transaction() as cursor:
-        is_free = _try_lock(cursor, stream, "pg_try_advisory_xact_lock")
+        is_free = _try_lock(cursor, stream, TRY_LOCK_IN_TRANSACTION)
         active = queries.active(cursor, stream, is_locked=is_free)
         if active is not None:
             _close_if_dead(cursor, stream, active, is_free)
@@ -96,7 +98,7 @@ def hold(
     with database.connection() as guard:
         guard.expires_at = time.monotonic() + LOCK_SECONDS
         with guard.cursor() as cursor:
-            if not _try_lock(cursor, stream, "pg_try_advisory_lock"):
+            if not _try_lock(cursor, stream):
                 _cut_off_if_silent(database, cursor, stream)
         with database.transaction() as cursor:
             begun = _begin(cursor, stream, execution_id, request, endpoint)
@@ -115,12 +117,8 @@ def hold(
             _unlock(guard, stream)
 
 
-def _try_lock(cursor: Cursor, stream: Stream, function: str) -> bool:
-    statements = {
-        "pg_try_advisory_lock": "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))",
-        "pg_try_advisory_xact_lock": "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))",
-    }
-    cursor.execute(statements[function], (_lock_name(stream),))
+def _try_lock(cursor: Cursor, stream: Stream, statement: str = TRY_LOCK) -> bool:
+    cursor.execute(statement, (_lock_name(stream),))
     return bool(cursor.fetchone()[0])  # type: ignore[index]
 
 
@@ -152,7 +150,7 @@ def _cut_off_if_silent(database: Database, cursor: Cursor, stream: Stream) -> No
         """,
         (_lock_name(stream),),
     )
-    if not _try_lock(cursor, stream, "pg_try_advisory_lock"):
+    if not _try_lock(cursor, stream):
         raise Busy(stream, active)
 
 

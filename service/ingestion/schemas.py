@@ -12,17 +12,12 @@ from service.ingestion.fullbay.invoice_records import Invoices
 from service.ingestion.fullbay.invoices import InvoicesSource
 from service.ingestion.fullbay.work_orders import WorkOrders
 from service.pages import Cursor
-from service.validation import CommaSeparated, Day, Flag, Instant, StrictSchema, Text
+from service.validation import CommaSeparated, Day, Flag, Instant, StrictSchema, Text, choice
 
 SOURCES = {WorkOrders.name: tuple(WorkOrders.resources), InvoicesSource.name: (Invoices.name,)}
 RESOURCES = tuple(resource for resources in SOURCES.values() for resource in resources)
 STATUSES = ("RUNNING", "SUCCESS", "PARTIAL", "CONTINUES", "FAILED")
 REJECT_STATES = ("open", "resolved", "all")
-
-
-def choice(choices: tuple[str, ...], **kwargs: Any) -> fields.String:
-    """Return a field for one of some words."""
-    return fields.String(validate=validate.OneOf(choices, error="Must be one of {choices}"), **kwargs)
 
 
 def _page_size() -> fields.Integer:

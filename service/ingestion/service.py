@@ -22,6 +22,7 @@ from service.ingestion.fullbay.work_orders import WorkOrders
 from service.ingestion.records import Stream
 from service.ingestion.runs import Busy
 from service.ingestion.source import Source
+from service.times import as_utc
 
 JOB = "ingest"
 BUSY = "BUSY"
@@ -163,8 +164,7 @@ def request_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def _moment(value: Any, name: str, flaws: list[dict[str, str]]) -> datetime:
     try:
-        found = datetime.fromisoformat(value)
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        return as_utc(datetime.fromisoformat(value))
     except (TypeError, ValueError, OverflowError):
         flaws.append(violation(name, "Must be a day or a moment, such as 2026-01-15 or 2026-01-15T10:30:00Z"))
         return datetime.now(UTC)

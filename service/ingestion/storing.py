@@ -36,7 +36,7 @@ class PageStore:
             outcome, rejected = self._write(window, page, pages, rows, rejects, self._store_together)
         except (psycopg2.DataError, psycopg2.IntegrityError, psycopg2.errors.ProgramLimitExceeded):
             outcome, rejected = self._write(window, page, pages, rows, rejects, self._store_singly)
-        names: dict[str, Any] = {"Source": self._stream.source, "Resource": self._stream.resource}
+        names = self._stream.dimensions
         metrics.increment_counter("RecordsProcessed", len(page.records), **names)
         metrics.increment_counter("RecordsInserted", outcome.inserted, **names)
         metrics.increment_counter("RecordsUpdated", outcome.updated, **names)
@@ -66,10 +66,10 @@ class PageStore:
             twice = len(page.records) - len(rows) - len(rejects) + len(refused)
             outcome = outcome._replace(stale=outcome.stale + twice)
             counts = ledger.Counts(len(page.records), len(rejects), outcome)
-            noted = ledger.note_page(cursor, self._leg, window.id, pages, page.checkpoint, counts)
-            if noted is None:
+            has_rejects = ledger.note_page(cursor, self._leg, window.id, pages, page.checkpoint, counts)
+            if has_rejects is None:
                 raise Superseded  # and nothing of this page is written
-            if noted.has_rejects and rows:
+            if has_rejects and rows:
                 queries.supersede(cursor, self._stream, [key for key in rows if key not in refused], "superseded")
             if rejects:
                 queries.reject(cursor, self._stream, self._leg.execution_id, rejects)

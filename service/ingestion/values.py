@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from service.ingestion.records import Rejected
+from service.times import as_utc
 
 MAX_TEXT = 10_000
 MAX_DIGITS = 400
@@ -48,8 +49,7 @@ def moment(value: Any, path: str) -> datetime | None:
     if not isinstance(value, str):
         raise Rejected(path, f"must be a time such as 2026-01-15T10:30:00Z, not {_kind(value)}")
     try:
-        found = datetime.fromisoformat(value.strip())
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        return as_utc(datetime.fromisoformat(value.strip()))
     except (ValueError, OverflowError):
         raise Rejected(path, "must be a time such as 2026-01-15T10:30:00Z") from None
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from service import config, logs, times
+from service import config, logs, terminal, times
 from service.app import create_app
 from service.config import Config, ConfigError
 from service.database import Database, embedded
@@ -39,7 +39,7 @@ def worker(alive_file: Path | None) -> None:
     settings = _settings(config.load())
     logs.configure(settings.log_level)
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+        signal.signal(number, terminal.interrupt)
     if settings.metrics_dir:
         processes.share(settings)
         processes.join()
@@ -137,9 +137,7 @@ def _settings(settings: Config) -> Config:
 
 
 def _database() -> Database:
-    settings = config.load()
-    logs.configure(settings.log_level if settings.log_level == "DEBUG" else "WARN")
-    return Database(_settings(settings))
+    return Database(_settings(terminal.settings()))
 
 
 def _as_json(job: queries.Listed) -> dict[str, Any]:
@@ -158,7 +156,3 @@ def _as_json(job: queries.Listed) -> dict[str, Any]:
 
 def _seconds(moment: datetime) -> str:
     return times.rfc3339(moment, "seconds")
-
-
-def _interrupt(*_: Any) -> None:
-    raise KeyboardInterrupt

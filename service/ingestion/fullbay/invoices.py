@@ -212,9 +212,5 @@ def _windows(first: date, last: date) -> list[Range]:
 def _gaps(first: date, today: date, settled: Sequence[Range]) -> list[tuple[date, date]]:
     """Return the days from `first` to `today` that are not settled, as ranges with both ends included."""
     begin, end = (datetime.combine(day, time.min, UTC) for day in (first, today + DAY))
-    gaps = []
-    for lower, upper in [*((lower or begin, upper or end) for lower, upper in settled), (end, end)]:
-        if begin < min(lower, end):
-            gaps.append((begin.date(), (min(lower, end) - timedelta.resolution).date()))
-        begin = max(begin, upper)
-    return gaps
+    gaps = ledger.missing(begin, settled, end)
+    return [((lower or begin).date(), (upper - timedelta.resolution).date()) for lower, upper in gaps]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from service import metrics
 from service.config import Config
-from service.ingestion import answers
+from service.ingestion import ledger
 from tests.fullbay import Fault
 from tests.ingestion.routes.conftest import API, House
 from tests.metrics.conftest import FUNCTION
@@ -120,8 +120,8 @@ def test_only_a_complete_reading_says_that_there_is_nothing_newer(house: House, 
 
 
 def test_what_is_covered_without_an_end_is_covered_until_now() -> None:
-    assert answers.missing(day(0), [(day(0), None)], day(9)) == []
-    assert answers.missing(None, [(day(3), None)], day(9)) == [(None, day(3))]
+    assert ledger.missing(day(0), [(day(0), None)], day(9)) == []
+    assert ledger.missing(None, [(day(3), None)], day(9)) == [(None, day(3))]
 
 
 def test_a_window_that_was_read_twice_is_told_as_it_was_read_last(house: House, client: Client) -> None:
@@ -165,7 +165,7 @@ def test_missing_is_all_between_the_beginning_and_now_that_is_not_covered(
     covered = [(day(a), day(b)) for a, b in zip(bounds[::2], bounds[1::2], strict=True)]
     if is_open and covered:
         covered[0] = (None, covered[0][1])
-    found = answers.missing(None if beginning is None else day(beginning), covered, day(now))
+    found = ledger.missing(None if beginning is None else day(beginning), covered, day(now))
 
     def is_in(ranges: Any, moment: datetime) -> bool:
         return any((lower is None or lower <= moment) and (upper is None or moment < upper) for lower, upper in ranges)
