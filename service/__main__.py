@@ -32,6 +32,7 @@ from service.metrics import processes
 from service.operations import routes as registry
 from service.scaffold.commands import endpoint
 from service.security.issuer import OwnIssuer
+from service.terminal.application import NotMigrated
 
 GUNICORN_CONFIG = Path(__file__).parent.parent / "docker" / "gunicorn.conf.py"
 READY_SECONDS = 30
@@ -233,7 +234,7 @@ def _outage(error: ServiceUnavailable) -> tuple[int, str]:
     """Return the exit code and the text for what cannot be had: the database, or what says by itself what it is."""
     if type(error) in (ServiceUnavailable, ConnectionLost):
         return 3, f"The database cannot be reached: {error.reason}"
-    code = 3 if isinstance(error, ingestion_commands.NotMigrated) else 1
+    code = 3 if isinstance(error, NotMigrated) else 1
     return code, f"{error.reason[:1].upper()}{error.reason[1:]}"
 
 

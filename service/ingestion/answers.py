@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from service.answers import named
 from service.documents import parse
 from service.errors import BadRequest
 from service.ingestion.reads import MAX_CUT, Row
@@ -28,7 +29,7 @@ _REJECT = (
 
 def run(row: Row) -> Object:
     """Return a run."""
-    found = _named(_RUN, row)
+    found = named(_RUN, row)
     return found | {"request": _request(found["request"])}
 
 
@@ -39,12 +40,12 @@ def run_with_windows(row: Row, windows: Sequence[Row]) -> Object:
 
 def window(row: Row) -> Object:
     """Return a window."""
-    return _named(_WINDOW, row)
+    return named(_WINDOW, row)
 
 
 def span(lower: datetime | None, upper: datetime | None) -> Object:
     """Return a range; null is the beginning, or the end, of all time."""
-    return _named(("from", "to"), (lower, upper))
+    return named(("from", "to"), (lower, upper))
 
 
 def reject(row: Row) -> str:
@@ -53,7 +54,7 @@ def reject(row: Row) -> str:
     What is too long, or cannot be JSON that everybody reads, is `payloadText`.
     """
     *columns, payload, length = row
-    told = _named(_REJECT, columns) | {"payloadLength": length}
+    told = named(_REJECT, columns) | {"payloadLength": length}
     is_json = len(payload) == length and _is_json(payload)
     text = json.dumps(told | {"payloadText": None if is_json else payload[:MAX_CUT]})
     return f'{text[:-1]}, "payload": {payload if is_json else "null"}}}'
@@ -72,9 +73,3 @@ def _request(asked: Mapping[str, str]) -> Object:
     if "from" in told:
         return {"backfill": {"from": told["from"], "to": told["to"]}}
     return told | ({"full": True} if asked.get("full") else {})
-
-
-def _named(names: Sequence[str], row: Sequence[Any]) -> Object:
-    return {
-        name: rfc3339(value) if isinstance(value, datetime) else value for name, value in zip(names, row, strict=True)
-    }

@@ -3,47 +3,30 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime
-from types import FrameType
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from service import deadline, terminal
-from service.app import create_app
-from service.config import Config
-from service.database import embedded, get_database
-from service.database.schema import applied, shipped
-from service.errors import Invalid, ServiceUnavailable
+from service import terminal
+from service.database import get_database
+from service.errors import ServiceUnavailable
 from service.ingestion import answers, reads
-from service.ingestion.progress import Display, duration
+from service.ingestion.progress import Reading
 from service.ingestion.records import Stream
 from service.ingestion.runs import Busy
 from service.ingestion.service import BUSY, INTERRUPTED, Ingestion, get_ingestion, request_of
+from service.terminal.application import checked, opened
+from service.terminal.display import Display, duration
+from service.terminal.interruption import CODE, Interrupted, Interruption
 
 Object = dict[str, Any]
-T = TypeVar("T")
 
-SECONDS = 14 * 24 * 3600.0
-SPARED_SECONDS = 2.0  # of those after Ctrl-C, to say how the run ended
 COUNTS = ("Processed", "Inserted", "Updated", "Unchanged", "Stale", "Rejected")
 CODES = {"SUCCESS": 0, "FAILED": 1, "PARTIAL": 4, BUSY: 5}
-INTERRUPTED_CODE = 130
 WORST_FIRST = (1, 5, 4, 0)
-
-
-class NotMigrated(ServiceUnavailable):
-    """The database has not the tables of this version."""
-
-
-class Interrupted(KeyboardInterrupt):
-    """Somebody wants the command to end at once."""
-
-    reason = INTERRUPTED
 
 
 @click.command()
@@ -89,13 +72,14 @@ def ingest(
     settings = terminal.settings()
     codes = []
     try:
-        with opened(settings) as ingestion, Interruption(settings.graceful_seconds) as interruption:
+        with opened(settings), Interruption(settings.graceful_seconds, "page", INTERRUPTED) as interruption:
+            ingestion = get_ingestion()
             for stream in checked(lambda: ingestion.streams(source, resource, shop)):
                 interruption.check()
                 codes.append(_read(ingestion, stream, request, interruption, as_json))
             interruption.check()
     except Interrupted:
-        sys.exit(INTERRUPTED_CODE)
+        sys.exit(CODE)
     sys.exit(next(code for code in WORST_FIRST if code in codes))
 
 
@@ -104,22 +88,15 @@ def _asked(since: str | None, backfill: tuple[str, str] | None, full: bool) -> d
     return {"since": since, "from": first, "to": last, "full": full}
 
 
-def checked(work: Callable[[], T]) -> T:
-    """Return what `work` returns; what it finds invalid is wrong usage."""
-    try:
-        return work()
-    except Invalid as error:
-        raise click.UsageError(error.message) from None
-
-
 def _read(
     ingestion: Ingestion, stream: Stream, request: dict[str, Any], interruption: Interruption, as_json: bool
 ) -> int:
     """Read one stream, and say what became of it; return the exit code."""
-    with Display(name_of(stream._asdict())) as display:
+    reading = Reading()
+    with Display(name_of(stream._asdict()), reading) as display:
         interruption.display = display
         try:
-            result = ingestion.read(stream, request, report=display.report, is_queued=False)
+            result = ingestion.read(stream, request, report=reading.report, is_queued=False)
         except Busy as busy:
             run = {"executionId": busy.execution_id, **stream._asdict(), "status": BUSY, "errorMessage": str(busy)}
         except Interrupted:
@@ -185,59 +162,3 @@ def _advice(run: Object) -> str | None:
 def name_of(of: Mapping[str, Any]) -> str:
     """Return how to speak of a stream, or of what has one."""
     return f"{of['resource']} ({of['shop']})"
-
-
-@contextmanager
-def opened(settings: Config | None = None) -> Iterator[Ingestion]:
-    """Give the sources, in the context of an application whose database has every table."""
-    app = create_app(embedded.provide(settings or terminal.settings()))
-    with app.app_context():
-        try:
-            _expect_migrations()
-            yield get_ingestion()
-        finally:
-            get_database().close()
-
-
-def _expect_migrations() -> None:
-    with get_database().transaction() as cursor:
-        missing = sorted(set(shipped()) - set(applied(cursor)))
-    if missing:
-        raise NotMigrated(
-            f"The database lacks {', '.join(missing)}: run `python -m service migrate`, then this command again"
-        )
-
-
-class Interruption:
-    """The first Ctrl-C or SIGTERM lets the run end behind its page, a second one ends it at once.
-
-    It also ends at once where the page does not come within `seconds`.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self.is_asked_for = False
-        self.display: Display | None = None
-        self._seconds = seconds
-        self._work = deadline.start(SECONDS)
-
-    def __enter__(self) -> Interruption:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
-            signal.signal(number, self._on_signal)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-    def check(self) -> None:
-        """Raise `Interrupted` where the command is to end."""
-        if self.is_asked_for:
-            raise Interrupted
-
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        if self.is_asked_for:
-            raise Interrupted
-        self.is_asked_for = True
-        self._work.cut(self._seconds)
-        signal.setitimer(signal.ITIMER_REAL, max(0.1, self._seconds - SPARED_SECONDS))
-        if self.display:
-            self.display.notice = "ending behind the page at hand; Ctrl-C once more ends at once"

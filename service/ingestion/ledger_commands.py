@@ -14,31 +14,17 @@ from service.errors import Conflict, NotFound
 from service.ingestion import answers, reads
 from service.ingestion import coverage as coverages
 from service.ingestion import rejects as replaying
-from service.ingestion.commands import Object, name_of, opened, sentence
+from service.ingestion.commands import Object, name_of, sentence
 from service.ingestion.records import Rejected, Stream
-from service.ingestion.service import Ingestion
-from service.ingestion.tables import print_table
+from service.ingestion.service import Ingestion, get_ingestion
+from service.terminal.application import opened
+from service.terminal.listing import MAX_SHOWN, Listing, as_json_option, limit_option, short
+from service.terminal.tables import print_table
 
-MAX_SHOWN = 20
 EVERY = 1_000_000
 NOW_SECONDS = 60
 WHOLE_IN_LIST_BYTES = 16 * 1024  # of payloads
 WHOLE_BYTES = 1 << 30
-
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-limit_option = click.option(
-    "--limit", default=MAX_SHOWN, show_default=True, type=click.IntRange(1, 1000), help="At most so many."
-)
-
-
-class Listing(click.Group):
-    """A group whose command `list` is meant where none is named."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put `list` before options that are not of the group."""
-        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
-            args = ["list", *args]
-        return super().parse_args(ctx, args)
 
 
 @click.group(cls=Listing)
@@ -66,7 +52,7 @@ def list_runs(source: str | None, limit: int, as_json: bool) -> None:
         [
             (
                 run["executionId"],
-                _short(run["startTime"]),
+                short(run["startTime"]),
                 run["status"],
                 name_of(run),
                 run["recordsProcessed"],
@@ -131,7 +117,7 @@ def list_rejects(
     print_table(
         ("ID", "LAST SEEN", "SEEN", "WHAT", "RECORD", "REASON"),
         [
-            (each["id"], _short(each["lastSeenAt"]), each["seen"], name_of(each), each["recordId"] or "", _reason(each))
+            (each["id"], short(each["lastSeenAt"]), each["seen"], name_of(each), each["recordId"] or "", _reason(each))
             for each in (json.loads(answers.reject(row)) for row in rows)
         ],
         flexible=5,
@@ -169,7 +155,8 @@ def replay(ids: tuple[int, ...], every: bool, as_json: bool) -> None:
     """
     if every == bool(ids):
         raise click.UsageError("Name the IDs of rejects, or --all.")
-    with opened() as ingestion:
+    with opened():
+        ingestion = get_ingestion()
         if every:
             anything = dict.fromkeys(Stream._fields)
             rows = get_database().statement(reads.rejects, {**anything, "is_open": True}, None, EVERY, 0)
@@ -210,7 +197,8 @@ def coverage(source: str, resource: str | None, shop: str | None, as_json: bool)
     Of work orders, customers and parts these are moments of change; of invoices, days. The last days of invoices are
     read again by every run (FULLBAY_LOOKBACK_DAYS), though they stand here as read.
     """
-    with opened() as ingestion:
+    with opened():
+        ingestion = get_ingestion()
         if source not in ingestion.sources:
             raise click.UsageError(f"SOURCE must be one of {', '.join(ingestion.sources)}")
         with get_database().transaction() as cursor:
@@ -249,7 +237,7 @@ def _print_windows(windows: Sequence[Object], indent: str = "") -> None:
                 window["state"],
                 window["records"],
                 "" if window["expected"] is None else window["expected"],
-                _short(window["readAt"]),
+                short(window["readAt"]),
                 window["note"] or "",
             )
             for window in windows
@@ -263,11 +251,6 @@ def _print_windows(windows: Sequence[Object], indent: str = "") -> None:
 def _reason(reject: Object) -> str:
     told = f"{reject['path']}: {reject['reason']}" if reject["path"] else reject["reason"]
     return f"{reject['resolution']}: {told}" if reject["resolution"] else told
-
-
-def _short(moment: str | None) -> str:
-    """Return a moment without its year and its seconds."""
-    return moment[5:16].replace("T", " ") if moment else ""
 
 
 def _range(found: Object) -> str:

@@ -1,36 +1,27 @@
-"""Who may read a stream, for how long, and how that ends.
+"""Who may read a stream, and how a run of it begins and goes on.
 
-A run holds an advisory lock of its stream on a connection of its own, and says every few seconds that it lives. Who
-finds the lock free and an open run knows that its process is dead, and goes on where it stopped. Who finds the lock
-taken finds a run at work, or, where it has been silent for long, one whose process hangs: then its connection is cut.
-
-Neither is trusted with the data: every write of a run names its leg in the row of the run, and a leg that was
-overtaken writes nothing (`ledger.note_page`).
+A run holds the lock of its stream (`database.holding`). Who finds the lock free and an open run knows that its process
+is dead, and goes on where it stopped. Every write of a run names its leg (`ledger.note_page`).
 """
 
 from __future__ import annotations
 
 import logging
-import threading
-import time
+import math
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import psycopg2
 import uuid6
 
-from service.database import Cursor, Database
+from service.database import Cursor, Database, holding
+from service.database.holding import CONTINUATION_SECONDS, Superseded, Taken
 from service.ingestion import ledger, queries
 from service.ingestion.queries import Active, Leg
 from service.ingestion.records import Stream
 
-BEAT_SECONDS = 5.0
-SILENT_SECONDS = 90.0  # without a sign of life, while the lock is held
-CONTINUATION_SECONDS = 20 * 60.0  # until a continuation that was queued is given up
-LOCK_SECONDS = 10.0
-TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
-TRY_LOCK_IN_TRANSACTION = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
+__all__ = ["Busy", "Hold", "Superseded", "announce", "hold", "new_id"]
 
 log = logging.getLogger(__name__)
 
@@ -48,37 +39,28 @@ class Busy(Exception):
         super().__init__(f"{stream} is busy: run {self.execution_id or '(new)'} {told}")
 
 
-class Superseded(Exception):
-    """Another process has taken the run over. What this one had not stored, the other one reads."""
-
-
 def new_id() -> str:
     """Return the id of a new run; ids are in the order of their making."""
     return str(uuid6.uuid7())
 
 
 class Hold:
-    """A leg of a run, as long as it is held: the heartbeat goes on in the background."""
+    """A leg of a run, as long as it is held."""
 
-    def __init__(self, leg: Leg, is_planned: bool) -> None:
+    def __init__(self, leg: Leg, is_planned: bool, lock: holding.Hold) -> None:
         self.leg = leg
         self.is_planned = is_planned
-        self._lost = threading.Event()
+        self._lock = lock
 
     def check(self) -> None:
         """Raise `Superseded` where the run was lost."""
-        if self._lost.is_set():
-            raise Superseded
-
-    def lose(self) -> None:
-        """Note that another process has the run."""
-        self._lost.set()
+        self._lock.check()
 
 
 def announce(database: Database, stream: Stream, request: dict[str, Any], endpoint: str) -> str:
     """Note a run that a job will begin; return its id. Raises `Busy` where another run of the stream is not over."""
     with database.transaction() as cursor:
-        is_free = _try_lock(cursor, stream, TRY_LOCK_IN_TRANSACTION)
+        is_free = holding.is_free(cursor, _lock_name(stream))
         active = queries.active(cursor, stream, is_locked=is_free)
         if active is not None:
             _close_if_dead(cursor, stream, active, is_free)
@@ -95,63 +77,35 @@ def hold(
 
     Gives None where that run has ended already. Raises `Busy` where another process works on the stream.
     """
-    with database.connection() as guard:
-        guard.expires_at = time.monotonic() + LOCK_SECONDS
-        with guard.cursor() as cursor:
-            if not _try_lock(cursor, stream):
-                _cut_off_if_silent(database, cursor, stream)
+    with ExitStack() as stack:
+        try:
+            lock = stack.enter_context(
+                holding.lock(database, _lock_name(stream), lambda: _silent_seconds(database, stream))
+            )
+        except Taken:
+            raise Busy(stream, _active(database, stream)) from None
         with database.transaction() as cursor:
             begun = _begin(cursor, stream, execution_id, request, endpoint)
         if begun is None:
             yield None
             return
-        held = Hold(*begun)
-        is_over = threading.Event()
-        heart = threading.Thread(target=_beat, args=(guard, held, is_over), name="heartbeat", daemon=True)
-        heart.start()
-        try:
+        held = Hold(*begun, lock)
+        with lock.beating(lambda cursor: queries.beat(cursor, held.leg)):
             yield held
-        finally:
-            is_over.set()
-            heart.join(LOCK_SECONDS)
-            _unlock(guard, stream)
-
-
-def _try_lock(cursor: Cursor, stream: Stream, statement: str = TRY_LOCK) -> bool:
-    cursor.execute(statement, (_lock_name(stream),))
-    return bool(cursor.fetchone()[0])  # type: ignore[index]
-
-
-def _unlock(guard: Any, stream: Stream) -> None:
-    """Give the lock back now: the next leg may come sooner than the server sees that the connection is closed."""
-    guard.expires_at = time.monotonic() + LOCK_SECONDS
-    with suppress(psycopg2.Error), guard.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (_lock_name(stream),))
 
 
 def _lock_name(stream: Stream) -> str:
     return "ingestion/" + "/".join(stream)
 
 
-def _cut_off_if_silent(database: Database, cursor: Cursor, stream: Stream) -> None:
-    """End the connection that holds the lock, where its run has been silent for long; else raise `Busy`."""
-    with database.transaction() as reader:
-        active = queries.active(reader, stream, is_locked=False)
-    if active is None or active.status != "RUNNING" or active.silent_seconds < SILENT_SECONDS:
-        raise Busy(stream, active)
-    log.warning("a silent run is cut off", extra={"run": active.execution_id, "silentSeconds": active.silent_seconds})
-    cursor.execute(
-        """
-        SELECT count(pg_terminate_backend(pid, 5000))
-        FROM pg_locks, hashtextextended(%s, 0) AS key
-        WHERE locktype = 'advisory' AND granted AND objsubid = 1
-          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-          AND (classid::bigint << 32) | objid::bigint = key
-        """,
-        (_lock_name(stream),),
-    )
-    if not _try_lock(cursor, stream):
-        raise Busy(stream, active)
+def _active(database: Database, stream: Stream) -> Active | None:
+    with database.transaction() as cursor:
+        return queries.active(cursor, stream, is_locked=False)
+
+
+def _silent_seconds(database: Database, stream: Stream) -> float:
+    active = _active(database, stream)
+    return active.silent_seconds if active is not None and active.status == "RUNNING" else -math.inf
 
 
 def _begin(
@@ -190,19 +144,3 @@ def _insert(
         queries.insert_run(cursor, stream, execution_id, status, request, endpoint)
     except psycopg2.errors.UniqueViolation:
         raise Busy(stream, None) from None
-
-
-def _beat(guard: Any, held: Hold, is_over: threading.Event) -> None:
-    """Say that the run lives until it is over; note when it is not ours any more, or when the lock is gone."""
-    while not is_over.wait(BEAT_SECONDS):
-        guard.expires_at = time.monotonic() + LOCK_SECONDS
-        try:
-            with guard.cursor() as cursor:
-                if queries.beat(cursor, held.leg):
-                    continue
-        except psycopg2.Error as error:
-            log.warning(
-                "the lock of a run was lost", extra={"run": held.leg.execution_id, "reason": type(error).__name__}
-            )
-        held.lose()
-        return

@@ -12,7 +12,7 @@ from flask import Flask, current_app
 
 from service import jobs, metrics
 from service.config import Config, ConfigError
-from service.database import Database
+from service.database import Database, holding
 from service.errors import Invalid, ServiceUnavailable, violation
 from service.ingestion import engine, freshness, queries, runs
 from service.ingestion.engine import Report, Result
@@ -211,7 +211,7 @@ def _resume_or_wait(ingestion: Ingestion, execution_id: str) -> Result | None:
         return ingestion.resume(execution_id)
     except Busy as busy:
         if busy.execution_id == execution_id:  # perhaps its process is dead, and the server does not know it yet
-            put(busy.stream, execution_id, runs.SILENT_SECONDS)
+            put(busy.stream, execution_id, holding.SILENT_SECONDS)
         raise
 
 

@@ -42,6 +42,7 @@ MAX_REASON = 500
 Job = Callable[[dict[str, Any]], Any]
 
 _jobs: dict[str, Job] = {}
+_once: set[str] = set()
 
 
 class InvalidJob(Exception):
@@ -56,13 +57,18 @@ class UnknownJob(InvalidJob):
     """No job has this name."""
 
 
-def job(name: str) -> Callable[[Job], Job]:
-    """Register a function as the job `name`. Raises `ValueError` where another has it."""
+def job(name: str, *, once: bool = False) -> Callable[[Job], Job]:
+    """Register a function as the job `name`. Raises `ValueError` where another has it.
+
+    One that begins something `once` for an event finds in its argument `event` what the event is known by.
+    """
 
     def register(function: Job) -> Job:
         if name in _jobs:
             raise ValueError(f"Two jobs are named {name!r}")
         _jobs[name] = function
+        if once:
+            _once.add(name)
         return function
 
     return register
@@ -73,11 +79,14 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_jobs))
 
 
-def run(name: Any, arguments: dict[str, Any]) -> Any:
-    """Run a job to its end. Raises `UnknownJob`, or what the job raises."""
+def run(name: Any, arguments: dict[str, Any], event: str | None = None) -> Any:
+    """Run a job to its end. Raises `UnknownJob`, or what the job raises.
+
+    `event` is what the trigger is known by: the same when it comes again.
+    """
     if not isinstance(name, str) or name not in _jobs:
         raise UnknownJob(f"No job is named {name!r}; there are: {', '.join(names()) or 'none'}")
-    return _jobs[name](arguments)
+    return _jobs[name]({"event": event, **arguments} if event and name in _once else arguments)
 
 
 def is_hopeless(error: BaseException) -> bool:

@@ -151,7 +151,7 @@ class Worker:
         taken = held.taken
         try:
             with measured(taken.name, jobId=taken.id, attempt=taken.attempt), self._app.app_context():
-                jobs.run(taken.name, taken.arguments)
+                jobs.run(taken.name, taken.arguments, taken.id)
         except BaseException as error:  # a job that calls sys.exit() must not end the worker
             return error
         return None

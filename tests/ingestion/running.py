@@ -26,7 +26,7 @@ from flask import Flask
 
 from service import config, deadline, jobs
 from service.app import create_app
-from service.database import connection
+from service.database import connection, holding
 from service.database.connection import Connection
 from service.ingestion import client, runs
 from service.ingestion.records import Stream
@@ -91,7 +91,7 @@ def carry_out(order: dict[str, Any]) -> dict[str, Any]:
     others = OF_OTHERS if {"stream", "job"} & order.keys() else (*OF_OTHERS, "MainThread")
     Steps(order.get("at"), order.get("signal", signal.SIGKILL), others).install()
     for name, value in order.get("constants", {}).items():
-        setattr(runs, name, value)
+        setattr(holding, name, value)
     settings = config.load(order["environ"])
     app = create_app(settings)
     try:
@@ -124,10 +124,10 @@ def work(app: Flask, settings: config.Config, order: dict[str, Any]) -> dict[str
     taken: list[float] = []
     run = jobs.run
 
-    def measured(name: Any, arguments: dict[str, Any]) -> Any:
+    def measured(*job: Any) -> Any:
         began = time.monotonic()
         try:
-            return run(name, arguments)
+            return run(*job)
         finally:
             taken.append(time.monotonic() - began)
 

@@ -22,12 +22,12 @@ from service.__main__ import _outage
 from service.database.failures import ConnectionLost
 from service.errors import ServiceUnavailable
 from service.ingestion.fullbay.egress import AddressUnknown
-from service.ingestion.progress import duration
 from service.ingestion.records import Stream
 from service.ingestion.runs import hold
-from service.ingestion.tables import COLUMNS, print_table
 from service.jobs import NotQueued
 from service.secrets_manager import SecretUnavailable
+from service.terminal.display import duration
+from service.terminal.tables import COLUMNS, print_table
 from tests.fullbay import Fault, Fullbay
 from tests.ingestion.conftest import Installation
 from tests.postgres import Postgres, free_port

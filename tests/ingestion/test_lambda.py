@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from service import jobs
+from service.database import holding
 from service.ingestion import runs
 from tests.fullbay import Fault, Fullbay
 from tests.ingestion.conftest import Installation
@@ -128,7 +129,7 @@ def test_a_message_whose_run_is_held_by_a_process_that_may_be_dead_is_put_again(
             "SELECT arguments, extract(epoch FROM run_at - now())::int FROM jobs"
         )
         assert arguments == {"source": "work-orders", "run": execution_id}
-        assert runs.SILENT_SECONDS - 10 < seconds <= runs.SILENT_SECONDS
+        assert holding.SILENT_SECONDS - 10 < seconds <= holding.SILENT_SECONDS
 
 
 class Rotating(Fullbay):

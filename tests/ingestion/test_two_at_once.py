@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from service import config
+from service.database import holding
 from service.database.connection import Connection
 from service.database.schema import migrate
 from service.errors import ServiceUnavailable
-from service.ingestion import runs
 from service.ingestion.engine import Result
 from service.ingestion.runs import Busy
 from tests.fullbay import Fullbay
@@ -159,7 +159,7 @@ class TestFrozen:
     @pytest.fixture(autouse=True)
     def quick(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name, value in QUICK.items():
-            monkeypatch.setattr(runs, name, value)
+            monkeypatch.setattr(holding, name, value)
 
     def freeze(self, installation: Installation, forks: Forks, at: tuple[str, int], **order: Any) -> Runner:
         """Start a process, again while it cannot have the stream yet, and wait until it hangs."""
@@ -184,7 +184,7 @@ class TestFrozen:
         monkeypatch: pytest.MonkeyPatch,
         at: tuple[str, int],
     ) -> None:
-        monkeypatch.setattr(runs, "SILENT_SECONDS", 60.0)
+        monkeypatch.setattr(holding, "SILENT_SECONDS", 60.0)
         frozen = self.freeze(installation, forks, at)
         execution_id = running(installation)
         with pytest.raises(Busy, match=execution_id):
