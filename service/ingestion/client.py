@@ -8,29 +8,24 @@ from __future__ import annotations
 
 import logging
 import math
-import random
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from http.cookiejar import DefaultCookiePolicy
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from service import deadline, metrics
 from service.errors import ServiceUnavailable
-from service.ingestion.connections import watched_adapter
 from service.ingestion.failures import Again, Denied, OutOfTime, Refused, Unavailable
 from service.ingestion.records import Stream
-from service.times import as_utc
+from service.outgoing.connections import open_session, read_environment, watched_adapter
+from service.outgoing.retries import LONGEST_RETRY_AFTER_SECONDS, jitter, may_pass, moment, retry_after
 
 T = TypeVar("T")
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 30.0
-LONGEST_RETRY_AFTER_SECONDS = 900.0
-RETRIED = (408, 425, 429)
 MAX_BODY_BYTES = 256 * 1024 * 1024
 LOOK_SECONDS = 1.0  # between looks at what is under way
 SPARED_SECONDS = 0.3  # of a deadline, to store what came and to say how it ended
@@ -62,8 +57,6 @@ class Client:
     """
 
     def __init__(self, stream: Stream, timeout_seconds: float, retries: int, renew: Callable[[Request], bool]) -> None:
-        import requests
-
         self._stream = stream
         self.retries_left = retries
         self._timeout_seconds = timeout_seconds
@@ -72,10 +65,7 @@ class Client:
         self._is_cut = False
         self._is_closed = False
         self._adapter = watched_adapter()
-        self._session = requests.Session()
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # none: the key alone says who asks
-        self._session.mount("https://", self._adapter)
-        self._session.mount("http://", self._adapter)
+        self._session = open_session(self._adapter)
         self._background = ThreadPoolExecutor(1, "source")
 
     def begin(self, make: Callable[[], Request], read: Callable[[Answer], T]) -> Coming[T]:
@@ -133,8 +123,7 @@ class Client:
         if trouble.after_seconds > LONGEST_RETRY_AFTER_SECONDS:
             raise Unavailable(f"{trouble.reason}, and asks to wait {trouble.after_seconds:.0f} s") from None
         self.retries_left -= 1
-        longest = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**attempt)
-        seconds = trouble.after_seconds + random.uniform(0, longest)  # noqa: S311
+        seconds = trouble.after_seconds + jitter(attempt, FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
         log.warning(
             "the source is asked again",
             extra={
@@ -166,7 +155,7 @@ class Client:
         self._is_cut = False
         self._cut_at = started + budget
         try:
-            self._read_environment(request.url)
+            read_environment(self._session, request.url)
             response = self._session.get(
                 request.url,
                 params=request.parameters,
@@ -190,20 +179,10 @@ class Client:
             self._cut_at = math.inf
             metrics.record_metric("SourceLatency", time.monotonic() - started, **self._stream.dimensions)
 
-    def _read_environment(self, url: str) -> None:
-        """Take proxies and certificates from the environment, once: requests would look at each request anew."""
-        if self._session.trust_env:
-            found = self._session.merge_environment_settings(url, {}, True, None, None)
-            self._session.proxies, self._session.verify = found["proxies"], found["verify"]
-            self._session.trust_env = False
-
     def _read(self, response: Any) -> Answer:
         status: int = response.status_code
-        if status in RETRIED or status >= 500:
-            raise Again(
-                f"the source answered {status}",
-                after_seconds=_retry_after(response.headers.get("Retry-After"), response.headers.get("Date")),
-            )
+        if may_pass(status):
+            raise Again(f"the source answered {status}", after_seconds=retry_after(response.headers))
         if status in (401, 403):
             raise Denied(f"the source answered {status}: it does not accept the key")
         if 300 <= status < 400:
@@ -216,7 +195,7 @@ class Client:
             size += len(chunk)
             if size > MAX_BODY_BYTES:
                 raise Refused(f"the answer is larger than {MAX_BODY_BYTES} bytes")
-        return Answer(_decode(b"".join(chunks), response.encoding), _moment(response.headers.get("Date")))
+        return Answer(_decode(b"".join(chunks), response.encoding), moment(response.headers.get("Date")))
 
     def close(self) -> None:
         """Hang up, also on requests that are under way."""
@@ -249,32 +228,3 @@ def _decode(body: bytes, charset: str | None) -> str:
         return body.decode(charset if is_named and charset else "utf-8-sig").removeprefix("\ufeff")
     except (UnicodeDecodeError, LookupError):
         raise Again("the answer is not UTF-8") from None
-
-
-def _retry_after(value: str | None, now: str | None) -> float:
-    """Return the seconds that a Retry-After asks for, as a number or as a date; 0 where it says nothing.
-
-    A date is one of the source's clock, which says that it is `now`.
-    """
-    if value is None:
-        return 0
-    try:
-        seconds = float(value) if value.strip().isdigit() else _until(value, _moment(now))
-    except (ValueError, TypeError, OverflowError):
-        return 0
-    return max(0.0, seconds)
-
-
-def _until(value: str, now: datetime | None) -> float:
-    return (_parsed(value) - (now or datetime.now(UTC))).total_seconds()
-
-
-def _moment(value: str | None) -> datetime | None:
-    try:
-        return _parsed(value) if value else None
-    except (ValueError, TypeError, OverflowError):
-        return None
-
-
-def _parsed(value: str) -> datetime:
-    return as_utc(parsedate_to_datetime(value))

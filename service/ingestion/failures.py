@@ -1,58 +1,13 @@
-"""What can go wrong with a source.
-
-    SourceError                     the source did not give what was asked for
-    ├── Denied                      401, 403, or what a source says in their place
-    ├── Refused                     any other answer that asking again will not change
-    ├── Unavailable                 the retries are spent; `is_slow` where it was time that ran out
-    └── OutOfTime                   waiting for it would go beyond the deadline: to be continued after `seconds`
-    Again                           not this answer, but perhaps the next one
-
-No reason holds a key: each may be shown to anybody.
-"""
+"""What can go wrong with a source: `SourceError`, and below it what can go wrong with whoever is called."""
 
 from __future__ import annotations
 
-ATTEMPTS = 6  # at one request
+from service.outgoing.failures import ATTEMPTS as ATTEMPTS
+from service.outgoing.failures import Again as Again
+from service.outgoing.failures import CallFailed
+from service.outgoing.failures import Denied as Denied
+from service.outgoing.failures import OutOfTime as OutOfTime
+from service.outgoing.failures import Refused as Refused
+from service.outgoing.failures import Unavailable as Unavailable
 
-
-class SourceError(Exception):
-    """The source did not give what was asked for. `reason` may be shown to anybody."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class Denied(SourceError):
-    """The source does not accept the key."""
-
-
-class Refused(SourceError):
-    """The source refuses, and would refuse again."""
-
-
-class Unavailable(SourceError):
-    """The source cannot be had now."""
-
-    def __init__(self, reason: str, is_slow: bool = False) -> None:
-        super().__init__(reason)
-        self.is_slow = is_slow
-
-
-class OutOfTime(SourceError):
-    """The deadline comes before the answer would. Going on is worth trying after `seconds`."""
-
-    def __init__(self, reason: str, seconds: float = 0) -> None:
-        super().__init__(reason)
-        self.seconds = seconds
-
-
-class Again(Exception):
-    """An answer is not usable, but the next one may be; at most `attempts` of them are asked for."""
-
-    def __init__(self, reason: str, attempts: int = ATTEMPTS, after_seconds: float = 0, is_slow: bool = False) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.attempts = attempts
-        self.after_seconds = after_seconds
-        self.is_slow = is_slow
+SourceError = CallFailed

@@ -14,7 +14,7 @@ import inspect
 import threading
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from tests.fullbay.draws import Draw
 from tests.fullbay.messages import Answer, Page, Request
@@ -63,13 +63,13 @@ class Kind(NamedTuple):
 KINDS: dict[str, Kind] = {}
 
 
-def kind(stage: str) -> Callable[[Effect], Effect]:
+def kind(stage: str, kinds: dict[str, Kind] = KINDS) -> Callable[[Effect], Effect]:
     """Register a function as a kind of fault."""
 
     def register(act: Effect) -> Effect:
         parameters = list(inspect.signature(act).parameters.values())[1:]
         options = {parameter.name: parameter.default for parameter in parameters}
-        KINDS[act.__name__.rstrip("_")] = Kind(stage, act, options)
+        kinds[act.__name__.rstrip("_")] = Kind(stage, act, options)
         return act
 
     return register
@@ -82,6 +82,8 @@ class Fault:
     `probability`, and no more than `times` of them. The rest are options of its kind.
     """
 
+    kinds: ClassVar[dict[str, Kind]] = KINDS
+
     def __init__(
         self,
         kind: str,
@@ -92,10 +94,11 @@ class Fault:
         path: str = "",
         **options: Any,
     ) -> None:
-        if kind not in KINDS:
-            raise ValueError(f"no fault is called {kind}; there are {', '.join(sorted(KINDS))}")
-        if unknown := set(options) - set(KINDS[kind].options):
-            raise ValueError(f"{kind} has no option {', '.join(unknown)}; it has {', '.join(KINDS[kind].options)}")
+        if kind not in self.kinds:
+            raise ValueError(f"no fault is called {kind}; there are {', '.join(sorted(self.kinds))}")
+        known = self.kinds[kind].options
+        if unknown := set(options) - set(known):
+            raise ValueError(f"{kind} has no option {', '.join(unknown)}; it has {', '.join(known)}")
         self.kind = kind
         self.requests = requests
         self.probability = probability

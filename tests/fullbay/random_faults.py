@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from tests.fullbay import drifts, instead, pages, wires  # noqa: F401  (each registers its kinds)
 from tests.fullbay.draws import Draw
-from tests.fullbay.faults import KINDS, Fault
+from tests.fullbay.faults import Fault
 
 # What a random fault is like: its kind and its options, to be chosen from. Seconds are put in.
 CHOICES: dict[str, dict[str, list[Any]]] = {
@@ -37,6 +37,8 @@ CHOICES: dict[str, dict[str, list[Any]]] = {
 class Faults(list[Fault]):
     """A list of faults."""
 
+    fault: ClassVar[type[Fault]] = Fault
+
     @classmethod
     def random(
         cls, seed: int, *, kinds: Collection[str] = tuple(CHOICES), most: int = 4, seconds: float = 0.01
@@ -52,7 +54,7 @@ class Faults(list[Fault]):
     @classmethod
     def parse(cls, *texts: str) -> Self:
         """Read `kind`, `kind:option`, `kind:option:probability` and `kind:name=value:…`, such as `status:500:0.1`."""
-        return cls(_parsed(text) for text in texts)
+        return cls(_parsed(text, cls.fault) for text in texts)
 
 
 def _random(draw: Draw, kind: str, seconds: float) -> Fault:
@@ -68,12 +70,12 @@ def _random(draw: Draw, kind: str, seconds: float) -> Fault:
     return Fault(kind, probability=0.05 if shape == 2 else 0.5, **options)
 
 
-def _parsed(text: str) -> Fault:
+def _parsed(text: str, fault: type[Fault]) -> Fault:
     kind, *parts = text.split(":")
-    if kind not in KINDS:
-        raise ValueError(f"no fault is called {kind}; there are {', '.join(sorted(KINDS))}")
+    if kind not in fault.kinds:
+        raise ValueError(f"no fault is called {kind}; there are {', '.join(sorted(fault.kinds))}")
     named: dict[str, Any] = {}
-    plain = [*list(KINDS[kind].options)[:1], "probability"]
+    plain = [*list(fault.kinds[kind].options)[:1], "probability"]
     for part in parts:
         name, is_named, value = part.partition("=")
         if not is_named:
@@ -81,7 +83,7 @@ def _parsed(text: str) -> Fault:
                 raise ValueError(f"{text}: {part} has no name")
             name, value = plain.pop(0), part
         named[name] = _requests(value) if name == "requests" else _value(value)
-    return Fault(kind, **named)
+    return fault(kind, **named)
 
 
 def _requests(text: str) -> range:

@@ -44,7 +44,13 @@ class _Connection(socketserver.StreamRequestHandler):
         while header := self.rfile.readline(65_537).strip():
             name, _, value = header.decode("latin-1").partition(":")
             headers[name.lower()] = value.strip()
-        body = self.rfile.read(min(int(headers.get("content-length", 0)), MAX_BODY))
+        if not self.server.on_head(line[0], line[1]):
+            self._reset()
+            return False
+        length = min(int(headers.get("content-length", 0)), MAX_BODY)
+        body = self.rfile.read(length)
+        if len(body) < length:  # whoever sent it has died
+            return False
         url = urlsplit(line[1])
         query = dict(parse_qsl(url.query, keep_blank_values=True))
         started = time.perf_counter()
@@ -73,10 +79,13 @@ class _Connection(socketserver.StreamRequestHandler):
         if cut is None:
             return True
         if answer.is_reset:
-            # What was sent has to arrive first: RST takes with it what the other side has not read.
-            self.server.stopping.wait(0.005)
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            self._reset()
         return False
+
+    def _reset(self) -> None:
+        # What was sent has to arrive first: RST takes with it what the other side has not read.
+        self.server.stopping.wait(0.005)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
     def _drip(self, data: bytes, interval: float) -> None:
         for at in range(len(data)):
@@ -96,6 +105,7 @@ class Server(socketserver.ThreadingTCPServer):
     def __init__(self, port: int, answer: Callable[[Request], Answer], clock: Callable[[], datetime]) -> None:
         self.answer = answer
         self.clock = clock
+        self.on_head: Callable[[str, str], bool] = lambda *_: True  # method and target; False: reset before the body
         self.on_answer: Callable[[Request, Answer, float], None] = lambda *_: None
         self.stopping = threading.Event()
         self._is_started = False

@@ -9,7 +9,6 @@ import traceback
 import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from service.ingestion.client import Answer as Got
 from service.ingestion.client import Client, Request
 from service.ingestion.failures import ATTEMPTS, Again, Denied, OutOfTime, Refused, SourceError, Unavailable
 from service.ingestion.records import Stream
+from service.outgoing import retries
 from tests.fullbay import Fault, Fullbay
 from tests.fullbay.messages import Answer
 from tests.fullbay.messages import Request as Asked
@@ -154,7 +154,7 @@ class TestAskedAgain:
         self, script: Any, open_client: Any, waits: list[float], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         drawn: list[tuple[float, float]] = []
-        monkeypatch.setattr(module.random, "uniform", lambda low, high: drawn.append((low, high)) or high / 2)
+        monkeypatch.setattr(retries.random, "uniform", lambda low, high: drawn.append((low, high)) or high / 2)
         monkeypatch.setattr(module, "LONGEST_WAIT_SECONDS", 10.0)
         refused(open_client(), script(Answer(503)).url)
         assert drawn == [(0, 1.0), (0, 2.0), (0, 4.0), (0, 8.0), (0, 10.0)]
@@ -235,34 +235,6 @@ class TestRetryAfter:
         ask(open_client(), fullbay.url)
         assert len(fullbay.requests) == 3
         assert fullbay.impolite == 0
-
-    @pytest.mark.parametrize(
-        ("value", "seconds"),
-        [
-            ("0", 0),
-            ("7", 7),
-            (" 7 ", 7),
-            ("Thu, 01 Jan 2026 00:05:00 GMT", 300),
-            ("Thu, 01 Jan 2026 00:05:00 -0000", 300),
-            ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
-            ("-5", 0),
-            ("soon", 0),
-            ("", 0),
-            ("\u00b2", 0),
-            ("1e3", 0),
-            ("Wed, 99 Oct 2099 07:28:00 GMT", 0),
-            ("Fri, 31 Dec 9999 23:59:59 -2359", 0),
-        ],
-    )
-    def test_every_form_of_it(self, value: str, seconds: float) -> None:
-        assert module._retry_after(value, "Thu, 01 Jan 2026 00:00:00 GMT") == seconds
-        assert module._retry_after(None, None) == 0
-
-    @pytest.mark.parametrize("hours", [-3, 3])
-    def test_a_date_is_one_of_the_source_s_clock(self, hours: int) -> None:
-        theirs = datetime.now(UTC) + timedelta(hours=hours)
-        until = formatdate((theirs + timedelta(seconds=20)).timestamp(), usegmt=True)
-        assert module._retry_after(until, formatdate(theirs.timestamp(), usegmt=True)) == pytest.approx(20, abs=1)
 
     def test_one_that_is_too_long_is_not_waited_for(self, script: Any, open_client: Any, waits: list[float]) -> None:
         server = script(Answer(429, headers={"Retry-After": "86400"}))
@@ -417,8 +389,6 @@ class TestAnswers:
     def test_the_date_is_the_source_s(self, script: Any, open_client: Any) -> None:
         found = ask(open_client(), script(WHOLE).url, lambda answer: answer.date)
         assert abs(found - datetime.now(UTC)) < timedelta(seconds=3)
-        assert module._moment("yesterday") is None
-        assert module._moment(None) is None
 
 
 class TestConnections:

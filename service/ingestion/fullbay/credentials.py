@@ -7,18 +7,15 @@ A key of the environment goes before one of the secret, which holds `fullbay_api
 from __future__ import annotations
 
 import hashlib
-import html
-import json
 import re
 from contextlib import suppress
 from datetime import date
-from functools import lru_cache
 
 from service.config import ConfigError, FullbayConfig
 from service.ingestion.fullbay.settings import DEFAULT_SHOP, is_key
+from service.outgoing.hidden import HIDDEN, hide
 from service.secrets_manager import SecretsManager, SecretUnusable
 
-HIDDEN = "***"
 _NAME = "fullbay_api_key"
 _SHOP = re.compile("[a-z0-9_]{1,63}")
 _SHOP_RULE = "1 to 63 lower-case letters, digits and underscores"
@@ -65,9 +62,7 @@ class Credentials:
 
     def hide(self, text: str, *tokens: str) -> str:
         """Return a text without the keys that were ever given out, the tokens, and what stands after `key=`."""
-        for secret in sorted(self._seen.union(tokens) - {""}, key=len, reverse=True):
-            text = _spellings(secret).sub(HIDDEN, text)
-        return _PARAMETER.sub(rf"\g<1>{HIDDEN}", text)
+        return _PARAMETER.sub(rf"\g<1>{HIDDEN}", hide(text, self._seen.union(tokens)))
 
     def _in_secret(self) -> dict[str, str]:
         """Return the names in the secret that keys stand below, by shop."""
@@ -112,21 +107,3 @@ class Credentials:
 def token(key: str, day: date, address: str) -> str:
     """Return the token of the invoices' API for a key, today's day in UTC and the IPv4 address that Fullbay sees."""
     return hashlib.sha1(f"{key}{day.isoformat()}{address}".encode(), usedforsecurity=False).hexdigest()
-
-
-@lru_cache(maxsize=256)  # making one takes longer than using it
-def _spellings(secret: str) -> re.Pattern[str]:
-    """Return a pattern for a secret as URLs, JSON and HTML write it, even some characters one way and some another."""
-    return re.compile("".join(f"(?:%(?:25)*(?i:{ord(each):02x})|{'|'.join(_spelled(each))})" for each in secret))
-
-
-def _spelled(character: str) -> list[str]:
-    number = ord(character)
-    escaped = {
-        json.dumps(character)[1:-1],
-        html.escape(character),
-        f"\\u{number:04x}",
-        f"&#{number};",
-        f"&#x{number:x};",
-    }
-    return [re.escape(spelling) for spelling in (*sorted(escaped), character)]

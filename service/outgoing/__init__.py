@@ -1,0 +1,1 @@
+"""HTTP towards others, as far as every partner is called in the same way."""
