@@ -1,0 +1,1 @@
+"""Delivery: batches on their way to the partner's API."""
