@@ -22,6 +22,10 @@ run: $(VENV)/local  ## run everything here: PostgreSQL, migrations, gunicorn; pr
 fullbay: $(VENV)/local  ## a Fullbay that is none, to try ingestion without credentials; prints the commands to paste
 	@exec $(BIN)/python -m tests.fullbay $(ARGS)
 
+.PHONY: partner
+partner: $(VENV)/local  ## a partner that is none, to try exports without credentials; prints the commands to paste
+	@exec $(BIN)/python -m tests.partner $(ARGS)
+
 .PHONY: test
 test: $(VENV)/dev  ## the whole test suite, on a real PostgreSQL
 	$(BIN)/python -m pytest $(ARGS)
@@ -32,7 +36,8 @@ fuzz: $(VENV)/dev  ## schemathesis with 200 examples an operation, over both tra
 
 .PHONY: soak
 soak: $(VENV)/dev  ## thousands of runs while everything goes wrong (the suite has hundreds); SEEDS=20000 takes longer
-	FAULT_SEEDS=$${SEEDS:-2000} $(BIN)/python -m pytest tests/ingestion/test_random_faults.py $(ARGS)
+	FAULT_SEEDS=$${SEEDS:-2000} $(BIN)/python -m pytest tests/ingestion/test_random_faults.py \
+		tests/exports/test_random_faults.py $(ARGS)
 
 .PHONY: check
 check: $(VENV)/dev  ## format, lint, types, schemas and security of workflows

@@ -24,6 +24,9 @@ from service.database import embedded
 from service.database.failures import ConnectionLost
 from service.database.schema import migrate as run_migrations
 from service.errors import ServiceUnavailable
+from service.exports import commands as export_commands
+from service.exports import run_commands
+from service.exports.service import LakeUnavailable
 from service.ingestion import commands as ingestion_commands
 from service.ingestion import ledger_commands
 from service.jobs import commands as jobs_commands
@@ -51,7 +54,7 @@ def cli() -> None:
     Every command reads the same environment as the service (docs/configuration.md).
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 the database cannot be reached; `ingest`
-    has more of them.
+    and `export` have more of them.
     """
 
 
@@ -180,6 +183,8 @@ cli.add_command(ingestion_commands.ingest)
 cli.add_command(ledger_commands.runs)
 cli.add_command(ledger_commands.rejects)
 cli.add_command(ledger_commands.coverage)
+cli.add_command(export_commands.export)
+cli.add_command(run_commands.exports)
 
 
 def _expect_free(settings: Config) -> None:
@@ -234,7 +239,7 @@ def _outage(error: ServiceUnavailable) -> tuple[int, str]:
     """Return the exit code and the text for what cannot be had: the database, or what says by itself what it is."""
     if type(error) in (ServiceUnavailable, ConnectionLost):
         return 3, f"The database cannot be reached: {error.reason}"
-    code = 3 if isinstance(error, NotMigrated) else 1
+    code = 3 if isinstance(error, (LakeUnavailable, NotMigrated)) else 1
     return code, f"{error.reason[:1].upper()}{error.reason[1:]}"
 
 

@@ -14,6 +14,7 @@ from service.config import Config
 from service.database import Database
 from service.docs import routes as docs
 from service.events import routes as events
+from service.exports import routes as exports
 from service.goals import routes as goals
 from service.health import routes as health
 from service.ingestion import routes as ingestion
@@ -51,6 +52,7 @@ def create_app(config: Config) -> Flask:
     docs.init_app(app)
     events.init_app(app, config)
     ingestion.init_app(app, config)
+    exports.init_app(app, config)
     goals.init_app(app)
     items.init_app(app)
     meals.init_app(app)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from service import job_settings
+from service.exports import settings as exports_settings
+from service.exports.settings import ExportsConfig as ExportsConfig
 from service.ingestion.fullbay import settings as fullbay_settings
 from service.ingestion.fullbay.settings import FullbayConfig as FullbayConfig
 from service.job_settings import JobsConfig as JobsConfig
@@ -107,6 +109,7 @@ class Config:
     function: FunctionConfig | None = None
     fullbay: FullbayConfig = field(default_factory=FullbayConfig)
     jobs: JobsConfig = field(default_factory=JobsConfig)
+    exports: ExportsConfig = field(default_factory=ExportsConfig)
     environment: str = "local"
     commit: str | None = None
     data_dir: Path = Path(".data")
@@ -137,6 +140,7 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
     function = _function(read)
     cognito = _cognito(read)
     fullbay = fullbay_settings.load(read)
+    environment = read.text("ENVIRONMENT") or read.text("ENV") or ("local" if function is None else "unnamed")
     config = Config(
         database=_database(read, function is not None, fullbay.secret_name),
         tokens=_tokens(read, cognito, function is not None),
@@ -144,7 +148,8 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
         function=function,
         fullbay=fullbay,
         jobs=job_settings.load(read),
-        environment=read.text("ENVIRONMENT") or ("local" if function is None else "unnamed"),
+        exports=exports_settings.load(read, environment, function is not None),
+        environment=environment,
         commit=read.text("COMMIT"),
         data_dir=Path(read.text("DATA_DIR") or ".data").absolute(),
         metrics_dir=Path(shared).absolute() if (shared := read.text("PROMETHEUS_MULTIPROC_DIR")) else None,

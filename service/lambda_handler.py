@@ -7,7 +7,6 @@ import logging
 import time
 from functools import cache
 from typing import Any
-from urllib.parse import unquote_plus
 
 from flask import Flask
 
@@ -15,6 +14,7 @@ from service import config, deadline, gateway, jobs, logs, metrics, tracing
 from service.app import create_app
 from service.database.schema import migrate
 from service.errors import ServiceUnavailable
+from service.exports import triggers
 from service.jobs.measured import measured
 
 BEGIN_SECONDS = 5.0  # that an invocation must have left to begin with another message
@@ -59,7 +59,7 @@ def _answer(event: Any, context: Any, settings: config.Config) -> Any:
     if hasattr(context, "get_remaining_time_in_millis"):
         deadline.start(context.get_remaining_time_in_millis() / 1000 - deadline.SPARED_SECONDS)
     try:
-        return _dispatch(event, settings)
+        return _dispatch(event, settings, getattr(context, "aws_request_id", None))
     except ServiceUnavailable as error:
         log.error("a dependency is unavailable", extra={"reason": error.reason})
         raise
@@ -67,13 +67,16 @@ def _answer(event: Any, context: Any, settings: config.Config) -> Any:
         deadline.clear()
 
 
-def _dispatch(event: Event, settings: config.Config) -> Any:
+def _dispatch(event: Event, settings: config.Config, event_id: str | None) -> Any:
+    """Do what an event asks for. AWS tries it again under the same id."""
     if event.get("command") == "migrate":
         return {"applied": migrate(settings, deadline.remaining())}
     if "job" in event:
-        return _run(event["job"], _arguments(event))
+        return _run(event["job"], _arguments(event), event_id)
+    if (objects := triggers.created_objects(event)) is not None:
+        return _run("export", {"objects": objects}, event.get("id") or event_id)
     if isinstance(event.get("detail"), dict):
-        return _handle_detail(event)
+        return _handle_detail(event, event.get("id") or event_id)
     if isinstance(event.get("Records"), list) and event["Records"]:
         return _handle_records(event)
     if event.get("Event") == "s3:TestEvent":
@@ -81,15 +84,13 @@ def _dispatch(event: Event, settings: config.Config) -> Any:
     raise _unknown(event)
 
 
-def _handle_detail(event: Event) -> Any:
+def _handle_detail(event: Event, event_id: str | None) -> Any:
     detail: Event = event["detail"]
-    if event.get("source") == "aws.s3" and event.get("detail-type") == "Object Created":
-        return _run("export", {"bucket": detail["bucket"]["name"], "key": detail["object"]["key"]})
     if event.get("source") == "aws.events":
         if "job" in detail:
-            return _run(detail["job"], _arguments(detail))
+            return _run(detail["job"], _arguments(detail), event_id)
         if "table" in detail:
-            return _run("export", detail)
+            return _run("export", detail, event_id)
     raise _unknown(event)
 
 
@@ -98,17 +99,7 @@ def _handle_records(event: Event) -> Any:
     if all(isinstance(record, dict) and record.get("eventSource") == "aws:sqs" for record in records):
         failed = [record for index, record in enumerate(records) if not _has_worked(record, is_first=index == 0)]
         return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in failed]}
-    if all(isinstance(record, dict) and _is_created_object(record) for record in records):
-        for record in records:
-            # Here S3 writes the key as a form would; in EventBridge's event it stands as it is.
-            key = unquote_plus(record["s3"]["object"]["key"])
-            _run("export", {"bucket": record["s3"]["bucket"]["name"], "key": key})
-        return None
     raise _unknown(event)
-
-
-def _is_created_object(record: Event) -> bool:
-    return "s3" in record and str(record.get("eventName", "ObjectCreated")).startswith("ObjectCreated")
 
 
 def _has_worked(record: Event, is_first: bool) -> bool:
@@ -125,7 +116,7 @@ def _has_worked(record: Event, is_first: bool) -> bool:
         log.error("a message is no job", extra=about | {"reason": error.reason})
         return False
     try:
-        _run(message["job"], _arguments(message), **about)
+        _run(message["job"], _arguments(message), record["messageId"], **about)
     except Exception:  # `measured` has told why
         return False
     return True
@@ -150,9 +141,9 @@ def _arguments(message: Event) -> dict[str, Any]:
     return {key: value for key, value in message.items() if key != "job"}
 
 
-def _run(name: Any, arguments: dict[str, Any], **about: Any) -> Any:
+def _run(name: Any, arguments: dict[str, Any], event_id: str | None, **about: Any) -> Any:
     with measured(name, **about), _app().app_context():
-        return jobs.run(name, arguments)
+        return jobs.run(name, arguments, event_id)
 
 
 def _unknown(event: Event) -> UnknownEvent:

@@ -87,7 +87,7 @@ def decode_cursor(cursor: str | None) -> Key | None:
         return None
     try:
         moment, row_id, position = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if not (isinstance(row_id, str) and "\0" not in row_id and isinstance(position, int)):
+        if not (isinstance(row_id, str) and "\0" not in row_id and type(position) is int):
             raise ValueError(cursor)
         return Key(datetime.fromisoformat(moment), row_id, position)
     except (ValueError, TypeError, RecursionError):

@@ -25,11 +25,12 @@ Ran = list[tuple[str, dict[str, Any]]]
 
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> Ran:
-    """What the jobs of this test have run with. `export` and `count` work, `broken` fails."""
+    """What the jobs of this test have run with. `export` and `count` work, `broken` fails; `export` gets events."""
     monkeypatch.setattr(jobs, "_jobs", {})
+    monkeypatch.setattr(jobs, "_once", set())
     calls: Ran = []
 
-    @job("export")
+    @job("export", once=True)
     def export(arguments: dict[str, Any]) -> str:
         calls.append(("export", arguments))
         return "exported"
@@ -70,39 +71,42 @@ def test_a_request_is_answered(handler: Any, build: Callable[..., dict[str, Any]
     assert (answer["statusCode"], json.loads(answer["body"])["status"]) == (200, "healthy")
 
 
+def exported(*keys: str) -> tuple[str, dict[str, Any]]:
+    """Return how the job of all files of one event is called."""
+    objects = [{"bucket": "lake", "key": key, "mark": ""} for key in keys]
+    return "export", {"objects": objects, "event": "invocation"}
+
+
 JOBS = {
     "a schedule": (scheduled(job="count", a=1, b=2), [("count", {"a": 1, "b": 2})], 2),
     "a message by hand": ({"job": "count", "a": 1}, [("count", {"a": 1})], 1),
     "a job without arguments": ({"job": "count"}, [("count", {})], 0),
     "a schedule of an export": (
         scheduled(table="work_orders", full=True),
-        [("export", {"table": "work_orders", "full": True})],
+        [("export", {"table": "work_orders", "full": True, "event": "invocation"})],
         "exported",
     ),
-    "a file": (s3("lake/orders/1.parquet"), [("export", {"bucket": "lake", "key": "lake/orders/1.parquet"})], None),
-    "a file with a name that S3 encodes": (
-        s3("a+b/%C3%A4%2B1.csv"),
-        [("export", {"bucket": "lake", "key": "a b/ä+1.csv"})],
-        None,
+    "a schedule that says which time it is": (
+        scheduled(table="work_orders") | {"id": "event-7"},
+        [("export", {"table": "work_orders", "event": "event-7"})],
+        "exported",
     ),
-    "several files": (
-        s3("a", "b", eventName="ObjectCreated:Put"),
-        [("export", {"bucket": "lake", "key": "a"}), ("export", {"bucket": "lake", "key": "b"})],
-        None,
-    ),
+    "a file": (s3("silver/orders/1.parquet"), [exported("silver/orders/1.parquet")], "exported"),
+    "a file with a name that S3 encodes": (s3("a+b/%C3%A4%2B1.csv"), [exported("a b/ä+1.csv")], "exported"),
+    "several files": (s3("a", "b", eventName="ObjectCreated:Put"), [exported("a", "b")], "exported"),
     "a file by way of EventBridge": (
         {
             "source": "aws.s3",
             "detail-type": "Object Created",
             "detail": {"bucket": {"name": "lake"}, "object": {"key": "a+b.csv"}},
         },
-        [("export", {"bucket": "lake", "key": "a+b.csv"})],
+        [exported("a+b.csv")],
         "exported",
     ),
     "a test of S3's": ({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "lake"}, [], None),
     "a queue": (
         sqs({"job": "count", "a": 1}, {"job": "export"}),
-        [("count", {"a": 1}), ("export", {})],
+        [("count", {"a": 1}), ("export", {"event": "m1"})],
         {"batchItemFailures": []},
     ),
 }
@@ -124,6 +128,15 @@ UNKNOWN = {
     "a detail that is a text": ({"source": "aws.events", "detail": "job"}, "detail, source"),
     "a file that went": ({"source": "aws.s3", "detail-type": "Object Deleted", "detail": {}}, "detail"),
     "a removed file": (s3("a", eventName="ObjectRemoved:Delete"), "Records"),
+    "a file and a removed one": (
+        {"Records": s3("a")["Records"] + s3("b", eventName="ObjectRemoved:Delete")["Records"]},
+        "Records",
+    ),
+    "a file without a name": ({"Records": [{"eventSource": "aws:s3", "s3": {"bucket": {"name": "lake"}}}]}, "Records"),
+    "a file of nobody's by way of EventBridge": (
+        {"source": "aws.s3", "detail-type": "Object Created", "detail": {}},
+        "detail",
+    ),
     "no records": ({"Records": []}, "Records"),
     "records that are texts": ({"Records": ["a"]}, "Records"),
     "records of another kind": ({"Records": [{"eventSource": "aws:kinesis"}]}, "Records"),

@@ -67,6 +67,13 @@ TABLE = (
     Metric("RunsEnded", COUNTER, COUNT, (*_SOURCE, "Outcome"), "Runs of the ingestion ended, by their status."),
     Metric("RunDuration", HISTOGRAM, SECONDS, _SOURCE, "Time that a run of the ingestion took.", LONG),
     Metric("SourceLatency", HISTOGRAM, SECONDS, _SOURCE, "Time that one request to a source took."),
+    Metric("ExportRowsSent", COUNTER, COUNT, ("Table",), "Rows that the partner has taken."),
+    Metric("ExportRowsRejected", COUNTER, COUNT, ("Table",), "Rows that the partner has refused."),
+    Metric("ExportsEnded", COUNTER, COUNT, ("Table", "Outcome"), "Legs of exports ended, by their status."),
+    Metric("ExportDuration", HISTOGRAM, SECONDS, ("Table",), "Time that a leg of an export took.", LONG),
+    Metric("QueryDuration", HISTOGRAM, SECONDS, ("Table",), "Time that the query of an export took.", LONG),
+    Metric("PartnerLatency", HISTOGRAM, SECONDS, (), "Time that one request to the partner took."),
+    Metric("PartnerRetries", COUNTER, COUNT, ("Reason",), "Requests to the partner that were made again."),
     Metric("Freshness", GAUGE, SECONDS, _SOURCE, "Time since the begin of the newest complete read of a source."),
 )
 

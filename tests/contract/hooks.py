@@ -21,6 +21,14 @@ MADE: dict[str, str] = json.loads(os.environ.get("HEADGATE_MADE", "{}"))
 
 CURSOR = encode_cursor(Key(datetime(2026, 1, 15, tzinfo=UTC), "CAR-1", 0))
 
+OF_AN_EXPORT = {
+    "table": "local_customers_silver",
+    "columns": ["customer_id", "email"],
+    "where_clause": "region = 'US'",
+    "date_filter": "last_7_days",
+    "filters": [{"column": "visits", "op": "ge", "value": 10}],
+    "limit": 100,
+}
 OF_A_RUN = {"shop": "default", "since": "2026-01-15", "backfill": {"from": "2026-01-15", "to": "2026-01-15"}}
 
 
@@ -50,6 +58,7 @@ def before_call(context: Any, case: schemathesis.Case, kwargs: dict[str, Any]) -
             query[last] = query[first]
     case.body = rounded(case.body)
     read_what_is_there(case)
+    export_what_is_there(case)
     for name in ("firstName", "lastName"):  # schemathesis takes characters that Unicode has not assigned for marks
         if isinstance(case.body, dict) and isinstance(case.body.get(name), str):
             case.body[name] = "".join("a" if unicodedata.category(sign) == "Cn" else sign for sign in case.body[name])
@@ -62,6 +71,15 @@ def read_what_is_there(case: schemathesis.Case) -> None:
     """Let a run be asked for of a shop that has a key, and from a moment in the past."""
     if case.path == "/api/v1/ingestion/runs" and isinstance(case.body, dict):
         case.body |= {name: value for name, value in OF_A_RUN.items() if name in case.body}
+
+
+def export_what_is_there(case: schemathesis.Case) -> None:
+    """Let rows be asked for of a table that is there, by its columns and in the language of clauses."""
+    if case.path == "/api/v1/exports" and isinstance(case.body, dict):
+        case.body |= {name: value for name, value in OF_AN_EXPORT.items() if name in case.body}
+    elif case.path == "/export" and case.query:
+        texts = OF_AN_EXPORT | {"filters": json.dumps(OF_AN_EXPORT["filters"])}
+        case.query.update({name: value for name, value in texts.items() if name in case.query})
 
 
 def rounded(value: Any) -> Any:

@@ -34,8 +34,12 @@ PROGRAM = Path(sys.executable).with_name("schemathesis")
 
 @pytest.fixture(scope="session")
 def environment(environment: dict[str, str]) -> dict[str, str]:
-    """The environment with a key of a shop, so that runs can be asked for. Nobody works them off."""
-    return environment | {"FULLBAY_API_KEY": "key-of-nobody"}
+    """The environment with a key of a shop and an account at a partner that is none, so that runs can be asked for.
+
+    Nobody works them off. The lake is the embedded one, with the sample tables.
+    """
+    partner = {"api_base_url": "http://127.0.0.1:9", "client_id": "a", "client_secret": "b", "token_endpoint": "/token"}
+    return environment | {"FULLBAY_API_KEY": "key-of-nobody", "API_CREDENTIALS": json.dumps(partner)}
 
 
 @pytest.fixture(scope="session")
@@ -73,6 +77,8 @@ def make_what_paths_name(client: HttpClient, rows: Any) -> dict[str, str]:
             answer = client.post(path, json=body)
             assert answer.status in (200, 201, 202, 409), answer.body
             made |= {name: value for name, value in answer.json().items() if re.search("(Id|_id)$", name)}
+            if route.path == "/api/v1/exports":
+                made["exportId"] = answer.json()["id"]
     return made
 
 

@@ -1,95 +1,29 @@
-"""Processes that read a source, and that die or freeze at a step that was chosen: `python -m tests.ingestion.running`.
-
-Each line of standard input is an order, and is carried out by a process that is forked for it. Steps are counted by
-their kinds: a statement is about to be sent, was sent, was answered; a request likewise; a transaction is about to
-begin; a job is about to be queued. What the process has to say goes to the file `answer`, which stays away where it was
-killed.
-"""
+"""Processes that read a source, and die or freeze at a step that was chosen: `python -m tests.ingestion.running`."""
 
 from __future__ import annotations
 
-import itertools
-import json
-import os
-import select
 import signal
-import subprocess
-import sys
-import threading
-import time
-from collections import Counter
-from contextlib import suppress
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from flask import Flask
 
 from service import config, deadline, jobs
 from service.app import create_app
-from service.database import connection, holding
-from service.database.connection import Connection
+from service.database import holding
 from service.ingestion import client, runs
 from service.ingestion.records import Stream
-from service.jobs.worker import Worker
-from tests.transports import ROOT
-
-KINDS = ("statement", "sent", "answered", "request", "response")
-OF_OTHERS = ("heartbeat", "lease")  # threads, whose steps come by the clock
-
-steps: Counter[str] = Counter()
-
-
-class Steps:
-    """Counts, and gives this process the signal `number` at the step `at`."""
-
-    def __init__(self, at: tuple[str, int] | None, number: int, others: tuple[str, ...]) -> None:
-        self._at = at
-        self._signal = number
-        self._others = others
-        self._lock = threading.Lock()
-
-    def take(self, kind: str) -> None:
-        if threading.current_thread().name in self._others:
-            return
-        with self._lock:
-            steps[kind] += 1
-            if self._at and (kind, steps[kind]) == tuple(self._at):
-                os.kill(os.getpid(), self._signal)
-
-    def install(self) -> None:
-        """Let every connection and every request take its steps."""
-        wait, attempt, cursor_of = connection._wait, client.Client._attempt, Connection.cursor
-
-        def waiting(of: Any) -> None:
-            if isinstance(of, Connection):
-                self.take("sent")
-            wait(of)
-
-        class Cursor(connection.psycopg2.extensions.cursor):
-            def execute(cursor, query: Any, values: Any = None) -> None:  # noqa: N805
-                self.take("statement")
-                if query == "BEGIN":
-                    self.take("transaction")
-                if "INSERT INTO jobs" in str(query):
-                    self.take("put")
-                super().execute(query, values)
-                self.take("answered")
-
-        def attempting(of: Any, request: Any) -> Any:
-            self.take("request")
-            answer = attempt(of, request)
-            self.take("response")
-            return answer
-
-        connection.psycopg2.extensions.set_wait_callback(waiting)
-        Connection.cursor = lambda of: cursor_of(of, cursor_factory=Cursor)  # type: ignore[method-assign]
-        client.Client._attempt = attempting  # type: ignore[method-assign]
+from tests.forks import KINDS as KINDS
+from tests.forks import OF_OTHERS, Steps, serve, work_off
+from tests.forks import Forks as Forks
+from tests.forks import Runner as Runner
 
 
 def carry_out(order: dict[str, Any]) -> dict[str, Any]:
     """Carry out an order; return what became of it."""
     others = OF_OTHERS if {"stream", "job"} & order.keys() else (*OF_OTHERS, "MainThread")
-    Steps(order.get("at"), order.get("signal", signal.SIGKILL), others).install()
+    steps = Steps(order.get("at"), order.get("signal", signal.SIGKILL), others)
+    steps.install()
+    steps.around(client.Client, "_attempt", "request", "response")
     for name, value in order.get("constants", {}).items():
         setattr(holding, name, value)
     settings = config.load(order["environ"])
@@ -101,7 +35,7 @@ def carry_out(order: dict[str, Any]) -> dict[str, Any]:
                 return dict(jobs.run("ingest", order["job"]))
         if "stream" in order:
             return read(app, order)
-        return work(app, settings, order)
+        return work_off(app, settings, order.get("seconds", 60))
     except Exception as error:
         return {"error": type(error).__name__, "reason": getattr(error, "reason", str(error))}
 
@@ -119,131 +53,5 @@ def read(app: Flask, order: dict[str, Any]) -> dict[str, Any]:
     return {"status": result.status, "run": result.execution_id, "message": result.message}
 
 
-def work(app: Flask, settings: config.Config, order: dict[str, Any]) -> dict[str, Any]:
-    """Work off the table of jobs until it is empty; say how long each job has taken."""
-    taken: list[float] = []
-    run = jobs.run
-
-    def measured(*job: Any) -> Any:
-        began = time.monotonic()
-        try:
-            return run(*job)
-        finally:
-            taken.append(time.monotonic() - began)
-
-    jobs.run = measured
-    worker = Worker(app, settings)
-    worker.start()
-    expires_at = time.monotonic() + order.get("seconds", 60)
-    database = app.extensions["database"]
-    while time.monotonic() < expires_at and database.statement(_count_jobs):
-        time.sleep(0.1)
-    worker.stop(5)
-    worker.join(10)
-    return {"seconds": taken}
-
-
-def _count_jobs(cursor: Any) -> int:
-    cursor.connection.expires_at = time.monotonic() + 10
-    cursor.execute("SELECT count(*) FROM jobs WHERE dead_at IS NULL")
-    return int(cursor.fetchone()[0])
-
-
-def main() -> None:
-    """Fork a process for each order; say which one. Nothing here has a thread or a connection."""
-    for line in sys.stdin:
-        with suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        order = json.loads(line)
-        process = os.fork()
-        if process == 0:
-            answer = Path(order["answer"])
-            draft = answer.with_suffix(".draft")
-            draft.write_text(json.dumps({**carry_out(order), "steps": steps}))
-            draft.rename(answer)
-            os._exit(0)
-        print(process, flush=True)
-
-
-class Runner:
-    """A process that was forked for an order."""
-
-    def __init__(self, pid: int, answer: Path) -> None:
-        self.pid = pid
-        self._answer = answer
-        self._handle = os.pidfd_open(pid)
-
-    def wait(self, seconds: float = 60) -> dict[str, Any] | None:
-        """Wait until it ends; return its answer, None where it was killed before it had one."""
-        poller = select.poll()
-        poller.register(self._handle, select.POLLIN)
-        assert poller.poll(seconds * 1000), f"a process did not end within {seconds} s"
-        return json.loads(self._answer.read_text()) if self._answer.exists() else None
-
-    @property
-    def has_ended(self) -> bool:
-        poller = select.poll()
-        poller.register(self._handle, select.POLLIN)
-        return bool(poller.poll(0))
-
-    @property
-    def is_frozen(self) -> bool:
-        return not self.has_ended and Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
-
-    def give(self, number: signal.Signals) -> None:
-        signal.pidfd_send_signal(self._handle, number)
-
-    def close(self) -> None:
-        with suppress(ProcessLookupError):
-            self.give(signal.SIGKILL)
-        os.close(self._handle)
-
-
-class Forks:
-    """What orders are given to."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._runners: list[Runner] = []
-        self._count = itertools.count()
-        self.log = directory / "log"
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.ingestion.running"],
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
-
-    def start(self, **order: Any) -> Runner:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        answer = self._directory / f"answer-{next(self._count)}"
-        self._process.stdin.write(json.dumps({**order, "answer": str(answer)}) + "\n")
-        self._process.stdin.flush()
-        runner = Runner(int(self._process.stdout.readline()), answer)
-        self._runners.append(runner)
-        return runner
-
-    def run(self, **order: Any) -> dict[str, Any] | None:
-        """Carry an order out to its end; see `Runner.wait`."""
-        return self.start(**order).wait()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def end(self) -> None:
-        """Kill every process that is left."""
-        while self._runners:
-            self._runners.pop().close()
-
-    def __exit__(self, *_: object) -> None:
-        self.end()
-        self._process.communicate()
-
-
 if __name__ == "__main__":
-    main()
+    serve(carry_out)

@@ -204,10 +204,13 @@ def body(scene: Scene, text: str = "", status: int = 202, content_type: str = "a
 
 
 @kind("after")
-def gzip(scene: Scene, is_declared: bool = True) -> None:
+def gzip(scene: Scene, is_declared: bool = True) -> bool | None:
     """The answer is compressed, asked for or not."""
+    if "Content-Encoding" in scene.sent.headers:
+        return False
     headers = {"Content-Encoding": "gzip"} if is_declared else {}
     scene.answer = _changed(scene.sent, body=compression.compress(scene.sent.body, 1, mtime=0), headers=headers)
+    return None
 
 
 def throttled(partner: Partner, seconds: float, form: str, status: int = 429) -> Answer:

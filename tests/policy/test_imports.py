@@ -65,7 +65,8 @@ imported = list(seen)
 seen.clear()
 exec(compile("import os\\nos.environ.get('A'); os.getenv('B'); 'C' in os.environ", SERVICE + "x.py", "exec"))
 open(os.devnull, "w").close()
-print(json.dumps({"names": names, "imported": imported, "control": seen}))
+loaded = sorted(name for name in sys.modules if "." not in name)
+print(json.dumps({"names": names, "imported": imported, "control": seen, "loaded": loaded}))
 """
 
 COLD_START = """
@@ -98,6 +99,7 @@ def test_importing_every_module_opens_nothing_and_reads_no_environment() -> None
     result = run(IMPORT_ALL, str(ROOT))
     assert len(result["names"]) > 20
     assert result["imported"] == []
+    assert not HEAVY & set(result["loaded"])
     assert [line.split()[0] for line in result["control"]] == ["environ", "environ", "environ", "open"]
 
 

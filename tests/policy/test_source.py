@@ -31,6 +31,8 @@ HEAVY = {
     "requests",
     "sqlglot",
     "duckdb",
+    "pyarrow",
+    "pyiceberg",
     "apispec",
     "jwt",
     "cryptography",
