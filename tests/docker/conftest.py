@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import shlex
-import urllib.request
 import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from tests.docker import engine
+from tests.installations import Installation
 from tests.postgres import free_port
 from tests.transports import ROOT, Client, Headers, HttpClient, LambdaClient, event_v2
 
+COMPOSE = ROOT / "docker" / "compose.yaml"
 IMAGE = "headgate:test"
 PASSWORD = "p@ss/:%word"
 SCOPES = "events:read events:write"
@@ -42,10 +47,34 @@ class Stack:
         return engine.inspect(engine.docker("ps", "--all", "--quiet", *filters))
 
     def invoke(self, event: Any) -> Any:
-        """Invoke the function with an event, as AWS does; return its answer, or what AWS tells of its error."""
-        url = f"http://127.0.0.1:{self.emulator_port}/2015-03-31/functions/function/invocations"
-        with urllib.request.urlopen(url, json.dumps(event).encode(), timeout=60) as response:
-            return json.load(response)
+        """Invoke the function with an event; see `engine.invoke`."""
+        return engine.invoke(self.emulator_port, event)
+
+    @contextmanager
+    def run(
+        self,
+        service: str,
+        *options: str,
+        environ: Mapping[str, str],
+        companion: Sequence[str],
+        folder: Path | None = None,
+    ) -> Iterator[str]:
+        """Run one more container of a service, with options of Compose, and a companion on its loopback.
+
+        `companion` is a module of the tests and its arguments. It sees `folder` where it is here, and has to write a
+        line as soon as it serves.
+        """
+        told = [shlex.quote(word) for name, value in environ.items() for word in ("-e", f"{name}={value}")]
+        name = self.compose(" ".join(["run --detach --no-deps", *options, *told, service])).splitlines()[-1]
+        place = ["--network", f"container:{name}", "--volume", f"{ROOT / 'tests'}:/stand-in/tests:ro"]
+        place += ["--volume", f"{folder}:{folder}"] if folder else []
+        try:
+            serve = ("--workdir", "/stand-in", "--entrypoint", "python", IMAGE, "-m", *companion)
+            with engine.container(*place, *serve) as beside:
+                engine.wait_for(lambda: engine.logs(beside), f"{companion[0]} serves")
+                yield name
+        finally:
+            engine.docker("rm", "--force", "--volumes", name)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -94,7 +123,7 @@ def _compose() -> str:
 
 @pytest.fixture(scope="session")
 def docker_compose_file() -> list[str]:
-    return [str(ROOT / "docker" / "compose.yaml"), str(engine.HERE / "compose.emulator.yaml")]
+    return [str(COMPOSE), str(engine.HERE / "compose.emulator.yaml")]
 
 
 @pytest.fixture(scope="session")
@@ -113,21 +142,16 @@ def docker_cleanup() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def stack(docker_services: Any, docker_compose_project_name: str, ports: tuple[int, int]) -> Stack:
+def stack(docker_services: Any, docker_compose_project_name: str, ports: tuple[int, int]) -> Iterator[Stack]:
     """Start everything; wait until the service is ready and the emulator's database is there."""
     stack = Stack(docker_services, docker_compose_project_name, *ports)
-    docker_services._docker_compose.execute("up --detach")
-    stack.compose("exec -T database createdb --username=headgate emulated")
-    http = HttpClient(stack.port, timeout=5)
-
-    def is_ready() -> bool:
-        try:
-            return http.get("/ready").status == 200
-        except OSError:
-            return False
-
-    engine.wait_for(is_ready, "the service is ready")
-    return stack
+    with pytest.MonkeyPatch.context() as patch:
+        for name in re.findall("^    ([A-Z_]+):$", COMPOSE.read_text(), re.MULTILINE):
+            patch.delenv(name, raising=False)  # Compose passes on what the caller's shell is told
+        docker_services._docker_compose.execute("up --detach")
+        stack.compose("exec -T database createdb --username=headgate emulated")
+        engine.wait_until_ready(stack.port)
+        yield stack
 
 
 @pytest.fixture(scope="session")
@@ -141,6 +165,30 @@ def docker_token(stack: Stack) -> str:
     """A token of the container's own making."""
     scopes = " ".join(f"--scope {scope}" for scope in SCOPES.split())
     return stack.compose(f"exec -T service python -m service token {scopes}")
+
+
+@pytest.fixture(scope="session")
+def database(stack: Stack) -> Iterator[Callable[[str], Installation]]:
+    """Opens a database of the stack: `database("emulated")`."""
+    networks = stack.container("database")["NetworkSettings"]["Networks"]
+    address = next(iter(networks.values()))["IPAddress"]
+    opened: list[Installation] = []
+
+    def open_it(name: str) -> Installation:
+        opened.append(Installation(f"postgresql://headgate:{quote(PASSWORD, safe='')}@{address}/{name}"))
+        return opened[-1]
+
+    yield open_it
+    for installation in opened:
+        installation.close()
+
+
+@pytest.fixture
+def no_other_worker(stack: Stack) -> Iterator[None]:
+    """The worker of the stack is told of no source and no partner, and would take the jobs all the same."""
+    stack.compose("stop worker")
+    yield
+    stack.compose("start worker")
 
 
 def event_of_gateway(method: str, target: str, *, headers: Headers, body: bytes) -> dict[str, Any]:

@@ -8,13 +8,14 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tests.transports import ROOT
+from tests.transports import ROOT, HttpClient
 
 HERE = Path(__file__).parent
 BASE = "python:3.13-slim-trixie"
@@ -100,6 +101,38 @@ def wait_for(condition: Callable[[], T | None], what: str, seconds: float = 30) 
         assert time.monotonic() < expires_at, f"{what}: not within {seconds:g} s"
         time.sleep(0.1)
     return value
+
+
+def wait_until_ready(port: int) -> None:
+    """Wait until the service behind a port is ready."""
+    http = HttpClient(port, timeout=5)
+
+    def is_ready() -> bool:
+        try:
+            return http.get("/ready").status == 200
+        except OSError:
+            return False
+
+    wait_for(is_ready, "the service is ready")
+
+
+def invoke(port: int, event: Any) -> Any:
+    """Invoke the function behind a port, as AWS does; return its answer, or what AWS tells of its error."""
+    url = f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
+    with urllib.request.urlopen(url, json.dumps(event).encode(), timeout=60) as response:
+        return json.load(response)
+
+
+def wait_for_function(port: int) -> None:
+    """Wait until the function behind a port answers, its database up to date."""
+
+    def is_up() -> bool:
+        try:
+            return bool(invoke(port, {"command": "migrate"}) == {"applied": []})
+        except OSError:
+            return False
+
+    wait_for(is_up, "the emulator answers")
 
 
 def emulator() -> Path:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 
 from tests.docker import engine
-from tests.docker.conftest import PASSWORD, Stack
+from tests.docker.conftest import Stack
 from tests.fullbay import Fullbay
-from tests.ingestion.conftest import Installation
 from tests.ingestion.function import SCHEDULED, record
 from tests.ingestion.model import assert_invoices_equal, assert_table_equals
 from tests.postgres import free_port
-from tests.transports import ROOT
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
@@ -35,7 +31,7 @@ def fullbay() -> Iterator[Fullbay]:
 
 
 @pytest.fixture
-def run(stack: Stack, image: str) -> Callable[..., Any]:
+def run(stack: Stack) -> Callable[..., Any]:
     """Runs a container of a service of Compose beside the others, with a Fullbay on its loopback: `run("worker")`."""
     url = f"http://127.0.0.1:{PORT}"
     environ = {
@@ -46,78 +42,37 @@ def run(stack: Stack, image: str) -> Callable[..., Any]:
         "FULLBAY_PAUSE_MS": "0",
     }
     sizes = [word for name, size in SIZES.items() for word in (f"--{name.replace('_', '-')}", str(size))]
-    serve = ["python", "-m", "tests.fullbay", "--port", str(PORT), "--shop", f"default={KEY}", *sizes]
+    serve = ["tests.fullbay", "--port", str(PORT), "--shop", f"default={KEY}", *sizes]
 
     @contextmanager
     def start(service: str, *options: str) -> Iterator[str]:
-        told = [f"-e {name}={value}" for name, value in environ.items()]
-        name = stack.compose(" ".join(["run --detach --no-deps", *options, *told, service])).splitlines()[-1]
-        place = ["--network", f"container:{name}", "--volume", f"{ROOT / 'tests'}:/stand-in/tests:ro"]
-        try:
-            with engine.container(*place, "--workdir", "/stand-in", "--entrypoint", serve[0], image, *serve[1:]):
+        with stack.run(service, *options, environ=environ, companion=serve) as name:
+            try:
                 yield name
-        finally:
-            written = engine.logs(name)
-            engine.docker("rm", "--force", "--volumes", name)
-            assert KEY not in written
+            finally:
+                assert KEY not in engine.logs(name)
 
     return start
-
-
-@pytest.fixture
-def database(stack: Stack) -> Iterator[Callable[[str], Installation]]:
-    """Opens a database of the stack: `database("emulated")`."""
-    networks = stack.container("database")["NetworkSettings"]["Networks"]
-    address = next(iter(networks.values()))["IPAddress"]
-    opened: list[Installation] = []
-
-    def open_it(name: str) -> Installation:
-        opened.append(Installation(f"postgresql://headgate:{quote(PASSWORD, safe='')}@{address}/{name}"))
-        return opened[-1]
-
-    yield open_it
-    for installation in opened:
-        installation.close()
 
 
 def test_the_function_reads_a_source(run: Any, database: Any, fullbay: Fullbay, first_migration: Any) -> None:
     port = free_port()
     emulated = database("emulated")
-
-    def invoke(event: Any) -> Any:
-        url = f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
-        with urllib.request.urlopen(url, json.dumps(event).encode(), timeout=60) as response:
-            return json.load(response)
-
-    def is_up() -> bool:
-        try:
-            return bool(invoke({"command": "migrate"}) == {"applied": []})
-        except OSError:
-            return False
-
     with run("emulator", f"--publish 127.0.0.1:{port}:8080"):
-        engine.wait_for(is_up, "the emulator answers")
-        assert invoke(SCHEDULED)["status"] == "SUCCESS"
+        engine.wait_for_function(port)
+        assert engine.invoke(port, SCHEDULED)["status"] == "SUCCESS"
         assert_table_equals(fullbay, emulated.sql)
         messages = [{"job": "nothing"}, {"job": "ingest", "source": "work-orders", "resource": "customers"}]
         records = [record(f"message-{at}", json.dumps(body)) for at, body in enumerate(messages)]
-        assert invoke({"Records": records}) == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
+        assert engine.invoke(port, {"Records": records}) == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
         assert_table_equals(fullbay, emulated.sql, "customers")
-        assert invoke(SCHEDULED)["status"] == "SUCCESS"
+        assert engine.invoke(port, SCHEDULED)["status"] == "SUCCESS"
     runs = emulated.sql("SELECT resource, status, legs, records_inserted FROM ingestion_metadata ORDER BY start_time")
     assert runs == [
         ("work-orders", "SUCCESS", 1, 300),
         ("customers", "SUCCESS", 1, 40),
         ("work-orders", "SUCCESS", 1, 0),
     ]
-
-
-@pytest.fixture
-def no_other_worker(stack: Stack) -> Iterator[None]:
-    """The worker of the stack has no Fullbay, and would take the jobs all the same."""
-    stack.compose("stop worker")
-    yield
-    stack.compose("start worker")
 
 
 def test_the_worker_reads_every_source_by_itself(
