@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.bench.adapters import adapters
 from tests.bench.cold import cold
+from tests.bench.exports import exports
 from tests.bench.ingestion import ingestion
 from tests.bench.people import people
 from tests.bench.report import Report, Row
@@ -26,6 +27,7 @@ MEASUREMENTS: dict[str, Any] = {
     "throughput": throughput,
     "people": people,
     "ingestion": ingestion,
+    "exports": exports,
 }
 
 

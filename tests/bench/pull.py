@@ -123,10 +123,10 @@ def main() -> None:
     pull = contenders[name](source, database, int(page_size))
     started = time.perf_counter()
     pull()
-    print(json.dumps({"seconds": time.perf_counter() - started, "peak_mb": _peak_mb()}))
+    print(json.dumps({"seconds": time.perf_counter() - started, "peak_mb": peak_mb()}))
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
     """Return the most memory that this program had; getrusage would tell that of the process which began it."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
