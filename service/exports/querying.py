@@ -70,9 +70,7 @@ class Querying:
                 metrics.record_metric("QueryDuration", time.monotonic() - began_at, Table=self._run.table_name)
                 self._expect(self._database.statement(query_notes.note_result, self._watch.leg))
                 return query_id
-            if (
-                query_id != self._run.query_id or self._looks > 1
-            ):  # else it had ended before, and an earlier leg with it
+            if query_id != self._run.query_id or self._looks > 1:  # else it had ended before, and an earlier leg too
                 self._expect_another_try(state)
             query_id = None
 

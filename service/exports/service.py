@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import psycopg2
 from flask import Flask, current_app
@@ -21,16 +22,18 @@ from service.database import Database, holding
 from service.errors import Conflict, Invalid, NotFound, ServiceUnavailable, violation
 from service.exports import queries, reject_queries, runs, triggers
 from service.exports.delivery.credentials import Credentials
-from service.exports.delivery.pace import Pace
-from service.exports.delivery.partner import Partner
 from service.exports.lake.catalog import Table
 from service.exports.lake.engine import Engine, EngineError
 from service.exports.queries import NewRun
-from service.exports.runs import Busy, Means, Result
+from service.exports.runs import Busy, Result
+from service.exports.selection.names import near
 from service.exports.selection.request import Request, as_json
-from service.exports.selection.select import near, select
 from service.exports.settings import TableRule, table_prefix
 from service.exports.watch import Report
+
+if TYPE_CHECKING:
+    from service.exports.delivery.partner import Partner
+    from service.exports.leg import Means
 
 JOB = "export"
 EMBEDDED = ("duckdb", "pyiceberg")  # without which there is no embedded lake
@@ -63,7 +66,6 @@ class Exports:
         self._credentials = Credentials(config.exports)
         self._engine: Engine | None = None
         self._lock = threading.Lock()
-        self._means = Means(self._engine_of, self._partner, config.exports)
 
     @property
     def engine(self) -> Engine:
@@ -90,7 +92,15 @@ class Exports:
             raise ConfigError(f"the run was begun with the engine {name}, and here it is {self.engine.name}")
         return self.engine
 
+    def _means(self) -> Means:
+        from service.exports.leg import Means
+
+        return Means(self._engine_of, self._partner, self._settings)
+
     def _partner(self) -> Partner:
+        from service.exports.delivery.pace import Pace
+        from service.exports.delivery.partner import Partner
+
         pace = Pace(self._settings.requests_per_second)
         return Partner(self._credentials, self._settings, pace, self._config.environment)
 
@@ -124,6 +134,8 @@ class Exports:
 
         Raises `Invalid`, `Busy` where another run compares the table, `ConfigError`, `ServiceUnavailable`.
         """
+        from service.exports.selection.select import select
+
         if key and (known := self._database.statement(queries.run_of_event, key)):
             return known
         table = self.table(request.table)
@@ -176,8 +188,10 @@ class Exports:
             raise
 
     def work(self, run_id: str, report: Report = lambda progress: None, is_continued: bool = True) -> Result | None:
-        """Begin or go on with a run (see `runs.work`); where a deadline ends the leg, queue the next one, or end it."""
-        result = runs.work(self._database, run_id, self._means, report, is_continued)
+        """Begin or go on with a run (see `leg.work`); where a deadline ends the leg, queue the next one, or end it."""
+        from service.exports import leg
+
+        result = leg.work(self._database, run_id, self._means(), report, is_continued)
         if result is not None and result.status == "CONTINUES":
             if not is_continued:
                 self._database.statement(queries.close, run_id, "FAILED", INTERRUPTED)

@@ -16,7 +16,7 @@ from flask import Flask
 
 from service import config, deadline
 from service.errors import Conflict, ServiceUnavailable
-from service.exports import batch_queries, planning, querying, runs, sending, watch
+from service.exports import batch_queries, leg, planning, querying, sending, watch
 from service.exports.delivery import calls, pace
 from service.exports.delivery import watch as cutting
 from service.exports.lake import athena_calls, athena_result
@@ -238,7 +238,7 @@ class Life:
         ((is_begun,),) = self.sql("SELECT planned_position > 0 FROM export_runs WHERE id = %s", run_id)
         try:
             return self._within(
-                lambda: runs.work(exports._database, run_id, exports._means, report, True),
+                lambda: leg.work(exports._database, run_id, exports._means(), report, True),
                 self.draw.uniform(0.05, 0.3) if what == "short" else 60,
             )
         except (Crash, Busy, ServiceUnavailable) as error:

@@ -19,7 +19,6 @@ from service.exports.selection.values import Misfit
 if TYPE_CHECKING:
     from sqlglot import exp
 
-__all__ = ["near", "select"]
 
 OFFERS = 3
 
