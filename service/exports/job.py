@@ -11,7 +11,7 @@ from service.database import get_database, holding
 from service.exports import reads, triggers
 from service.exports.runs import Busy
 from service.exports.selection.request import Request, request_of
-from service.exports.service import BUSY, BUSY_SECONDS, JOB, Exports, RunFailed, get_exports, put
+from service.exports.service import BUSY, BUSY_SECONDS, JOB, Exports, get_exports, put
 
 Object = dict[str, Any]
 
@@ -80,5 +80,5 @@ def _resume(exports: Exports, run_id: str) -> Object:
     if result is None:
         return {"status": "ENDED", "run": run_id}
     if result.status == "FAILED":
-        raise RunFailed(result.message or "the run failed")
+        raise jobs.RunFailed(result.message or "the run failed")
     return {"status": result.status, "run": run_id, "message": result.message}

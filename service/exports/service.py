@@ -48,14 +48,6 @@ class LakeUnavailable(ServiceUnavailable):
     """The catalog of the lake cannot be read."""
 
 
-class RunFailed(Exception):
-    """A run has failed; `reason` says why, without any secret."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
 class Exports:
     """The lake, the partner, and the database that keeps the books. Opens nothing before it is used."""
 

@@ -31,14 +31,6 @@ INTERRUPTED = "interrupted; the next run goes on from here"
 log = logging.getLogger(__name__)
 
 
-class RunFailed(Exception):
-    """A run has failed; `reason` says why, without any secret."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
 class Ingestion:
     """Every source, and the database that it is read into. Opens nothing before it is used."""
 
@@ -233,5 +225,5 @@ def _attempt(read: Any) -> dict[str, Any]:
     if result is None:
         return {"status": "ENDED"}
     if result.status == "FAILED":
-        raise RunFailed(result.message or "the run failed")
+        raise jobs.RunFailed(result.message or "the run failed")
     return {"status": result.status, "run": result.execution_id, "message": result.message}

@@ -27,6 +27,7 @@ from service.jobs.table_queue import TableQueue, record_age
 __all__ = [
     "InvalidJob",
     "NotQueued",
+    "RunFailed",
     "UnknownJob",
     "get_queue",
     "init_app",
@@ -47,6 +48,14 @@ _once: set[str] = set()
 
 class InvalidJob(Exception):
     """A job that can never work, however often it is tried; `reason` says why, without any secret."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class RunFailed(Exception):
+    """A run that a job worked on has failed, and may work another time; `reason` says why, without any secret."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

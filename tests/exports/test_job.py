@@ -14,7 +14,8 @@ from service import jobs, metrics
 from service.database import holding
 from service.errors import Invalid
 from service.exports import runs
-from service.exports.service import BUSY_SECONDS, RunFailed
+from service.exports.service import BUSY_SECONDS
+from service.jobs import RunFailed
 from service.metrics import labels, prometheus
 from tests.exports.house import CUSTOMERS, ODD, ORDERS, House, opened
 from tests.jobs.conftest import wait_for

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from service import lambda_handler
-from service.exports.service import RunFailed
+from service.jobs import RunFailed
 from service.lambda_handler import UnknownEvent
 from tests.athena import Athena, samples
 from tests.exports.house import House, opened

@@ -13,7 +13,7 @@ from urllib.parse import quote_plus
 import pytest
 
 from service import jobs
-from service.exports.service import RunFailed
+from service.jobs import RunFailed
 from tests.exports.conftest import Installation
 from tests.exports.rows import TABLE, Refusing, rows
 from tests.fullbay.messages import Answer, Request, json_answer
