@@ -2,11 +2,15 @@
 
 Each query has a thread and a database of its own. How it is stands in the names of its files, so that every process
 knows; one that has lost its process may be started again.
+
+A process that ends first stops its queries: a thread that the interpreter cuts off within DuckDB aborts the process.
 """
 
 from __future__ import annotations
 
+import atexit
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import partial
@@ -27,6 +31,10 @@ if TYPE_CHECKING:
 
 DIRECTORY = "lake"
 BATCH_ROWS = 2048
+END_SECONDS = 10.0  # for the queries of a process that ends
+
+_is_ending = threading.Event()
+_queries: set[threading.Thread] = set()
 
 
 class LocalCatalog:
@@ -105,6 +113,7 @@ class LocalEngine:
 
     def _run(self, query_id: str, text: Text, file: IO[bytes]) -> None:
         """Run a query to its end, whichever that is."""
+        _queries.add(threading.current_thread())
         try:
             self._write(query_id, text, file)
             self._spool.finish(query_id, file)
@@ -114,10 +123,16 @@ class LocalEngine:
             self._fail(query_id, file, f"the result cannot be written ({type(error).__name__})", True)
         finally:
             file.close()
+            _queries.discard(threading.current_thread())
 
     def _fail(self, query_id: str, file: IO[bytes], reason: str, is_retryable: bool) -> None:
+        if _is_ending.is_set():
+            return  # it was cut off, and whoever looks takes it for lost
         with suppress(OSError, EngineUnavailable):  # whoever looks takes it for lost, and it is worth another try
             self._spool.fail(query_id, file, reason, is_retryable)
+
+    def _is_to_stop(self, query_id: str) -> bool:
+        return _is_ending.is_set() or self._spool.is_stopped(query_id)
 
     def _write(self, query_id: str, text: Text, file: IO[bytes]) -> None:
         """Write the result of a query, or raise what keeps it from being whole."""
@@ -126,7 +141,7 @@ class LocalEngine:
             scan = _scan(catalog, need)
             try:
                 with (
-                    duck.stopping(connection, partial(self._spool.is_stopped, query_id)),
+                    duck.stopping(connection, partial(self._is_to_stop, query_id)),
                     closing(duck.run(connection, text, need.table, scan.reader(), BATCH_ROWS)) as rows,
                 ):
                     file.write(arrow_text.header(rows.names))
@@ -149,3 +164,11 @@ def _scan(catalog: SqlCatalog, need: duck.Need) -> iceberg.Scan:
         if name not in names:
             raise QueryRefused(f"there is no column {name!r} in the table {need.table!r}")
     return iceberg.Scan(table, need.columns or names[:1])
+
+
+@atexit.register
+def _end() -> None:
+    _is_ending.set()
+    expires_at = time.monotonic() + END_SECONDS
+    for thread in tuple(_queries):
+        thread.join(max(0.0, expires_at - time.monotonic()))

@@ -151,6 +151,38 @@ def test_a_query_that_runs_elsewhere_is_not_run_again_and_one_that_lost_its_proc
     (results / f"{query_id}.csv").unlink()
 
 
+@pytest.mark.parametrize("again", range(3))  # half of them abort where nobody stops the queries
+def test_a_process_that_ends_stops_its_queries_first(
+    local_lake: LocalLake, big: Table, results: Path, again: int
+) -> None:
+    names = [new_name() for _ in range(12)]
+
+    ending = python(
+        """
+        import sys, time
+        from pathlib import Path
+        from service.exports.lake.engine import Text
+        from service.exports.lake.local import LocalEngine
+        engine = LocalEngine(Path(sys.argv[1]), "test")
+        for name in sys.argv[3:]:
+            print(engine.start(Text(sys.argv[2], ()), name))
+            time.sleep(0.05)
+        """,
+        local_lake.directory.parent,
+        slow('"id"').sql,
+        *names,
+    )
+
+    told, _ = ending.communicate(timeout=30)
+    assert ending.returncode == 0
+    states = [local_lake.engine.look(query_id) for query_id in told.split()]
+    assert len(states) == len(names)
+    assert all(state.state == "FAILED" and state.is_retryable for state in states)
+    for query_id in told.split():
+        for path in results.glob(f"{query_id}.*"):
+            path.unlink()
+
+
 def test_a_failure_is_remembered_and_names_no_file(local_lake: LocalLake) -> None:
     table = local_lake.create(new_name(), pa.table({"a": [1]}))
     for path in local_lake.directory.glob(f"warehouse/**/{table.name}/data/*"):
