@@ -46,6 +46,7 @@ class DatabaseConfig:
     port: int = 5432
     name: str | None = None
     user: str | None = None
+    migration_user: str | None = None  # who may change the schema, where that is not the user of requests
     password: str | None = field(default=None, repr=False)
     secret_arn: str | None = None
     secret_name: str | None = None  # of the secret that Fullbay's keys share, where nothing else signs in
@@ -198,6 +199,7 @@ def _database(read: Reader, is_lambda: bool, secret_name: str | None) -> Databas
     secret_arn = read.text("DATABASE_SECRET_ARN")
     name = read.text("DATABASE_NAME") or read.text("DB_NAME")
     user = read.text("DATABASE_USER") or read.text("DB_USER")
+    migration_user = read.text("DATABASE_MIGRATION_USER")
     password = read.verbatim("DATABASE_PASSWORD") or read.verbatim("DB_PASSWORD")
     secret_name = None if password or secret_arn or iam_auth else secret_name
     if url:
@@ -214,12 +216,15 @@ def _database(read: Reader, is_lambda: bool, secret_name: str | None) -> Databas
             )
     elif is_lambda and not url:
         read.refuse("DATABASE_URL or AURORA_ENDPOINT is missing")
+    if migration_user and not (host and iam_auth):
+        read.refuse("DATABASE_MIGRATION_USER needs DATABASE_IAM_AUTH=true: a user without a password of its own")
     return DatabaseConfig(
         url=url,
         host=host,
         port=read.integer("DB_PORT", 5432, 1, 65535),
         name=name,
         user=user,
+        migration_user=migration_user,
         password=password,
         secret_arn=secret_arn if host else None,
         secret_name=secret_name if host else None,

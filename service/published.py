@@ -1,6 +1,6 @@
-"""The registry of routes as files: the routes of API Gateway for Terraform, and the OpenAPI document.
+"""The registry of routes as files: the routes of API Gateway and the scopes for Terraform, and the OpenAPI document.
 
-Both are written by `make routes` and committed; `make check` fails when they are stale.
+All are written by `make routes` and committed; `make check` fails when they are stale.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from service.operations import Route, routes
 ROOT = Path(__file__).parent.parent
 OPENAPI = ROOT / "docs" / "openapi.json"
 ROUTE_TABLE = ROOT / "terraform" / "application" / "routes.auto.tfvars.json"
+SCOPES = ROOT / "terraform" / "foundation" / "scopes.auto.tfvars.json"
 
 
 def contents() -> dict[Path, str]:
@@ -26,6 +27,7 @@ def contents() -> dict[Path, str]:
     return {
         OPENAPI: _json(document(registry)),
         ROUTE_TABLE: _json({"routes": route_table(registry)}),
+        SCOPES: _json({"scopes": scopes(registry)}),
     }
 
 
@@ -62,6 +64,12 @@ def route_table(registry: list[Route]) -> dict[str, dict[str, Any]]:
         if table.setdefault(route.key, entry) != entry:
             raise ValueError(f"{route.key} is declared in two ways")
     return dict(sorted(table.items()))
+
+
+def scopes(registry: list[Route]) -> dict[str, str]:
+    """Return every scope that a route asks for, and what it is for in words: `events:write` is to write events."""
+    named = sorted({scope for route in registry if (scope := route.operation.scope)})
+    return {scope: f"{verb.capitalize()} {noun}" for scope in named for noun, _, verb in [scope.partition(":")]}
 
 
 def _json(value: Any) -> str:

@@ -143,6 +143,16 @@ def test_a_secret_may_name_the_user() -> None:
     assert load(environ).database.user is None
 
 
+def test_who_migrates_may_be_another_user_that_signs_in_with_iam() -> None:
+    iam = {name: value for name, value in AURORA.items() if name != "DATABASE_PASSWORD"} | {"DATABASE_IAM_AUTH": "true"}
+    database = load(iam | {"DATABASE_MIGRATION_USER": "owner"}).database
+    assert (database.user, database.migration_user) == ("me", "owner")
+    for others in (AURORA, {}, {"DATABASE_URL": "postgresql://a@b/c", "DATABASE_IAM_AUTH": "true"}):
+        assert "DATABASE_MIGRATION_USER needs DATABASE_IAM_AUTH=true" in problem(
+            others | {"DATABASE_MIGRATION_USER": "owner"}
+        )
+
+
 def test_the_short_names_of_the_variables_are_read() -> None:
     environ = {"DB_HOST": "db", "DB_PORT": "6432", "DB_NAME": "app", "DB_USER": "me", "DB_PASSWORD": " s "}
     assert load(environ).database == DatabaseConfig(

@@ -113,13 +113,8 @@ class Connector:
                 self._iam_token(user) if config.iam_auth else config.password or self._from_secret("password")
             )
         if not is_rds_proxy(config):
-            milliseconds = self._deadline_seconds * 1000
-            parameters["options"] = (
-                f"-c statement_timeout={milliseconds * STATEMENT_SHARE:.0f}"
-                f" -c lock_timeout={milliseconds * LOCK_SHARE:.0f}"
-                f" -c idle_in_transaction_session_timeout={milliseconds * 2:.0f} -c timezone=UTC"
-                # What a killed process has begun ends with it, instead of going on for nobody.
-                f" -c client_connection_check_interval=1000"
+            parameters["options"] = " ".join(
+                f"-c {name}={value}" for name, value in session_settings(self._deadline_seconds).items()
             )
         return parameters
 
@@ -156,6 +151,18 @@ def _as_outage(config: DatabaseConfig) -> Iterator[None]:
         raise psycopg2.OperationalError(f"{variable}: {error}") from error
     except SecretUnavailable as error:
         raise psycopg2.OperationalError(f"{variable}: {error.reason}") from error
+
+
+def session_settings(seconds: float) -> dict[str, str]:
+    """Return what a session whose work may take `seconds` is to be told, as PostgreSQL's own settings."""
+    milliseconds = seconds * 1000
+    return {
+        "statement_timeout": f"{milliseconds * STATEMENT_SHARE:.0f}",
+        "lock_timeout": f"{milliseconds * LOCK_SHARE:.0f}",
+        "idle_in_transaction_session_timeout": f"{milliseconds * 2:.0f}",
+        "timezone": "UTC",
+        "client_connection_check_interval": "1000",  # what a killed process has begun ends with it
+    }
 
 
 def is_rds_proxy(config: DatabaseConfig) -> bool:

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import sys
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import psycopg2
 
 from service import deadline
 from service.config import Config
-from service.database.connection import Connector
+from service.database.connection import Connection, Connector, session_settings
 from service.database.failures import unavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -45,21 +46,23 @@ def applied(cursor: Any) -> list[str]:
 def migrate(config: Config, seconds: float = PATIENCE_SECONDS) -> list[str]:
     """Run the migrations that have not run yet, one transaction each, within `seconds`; return their ids.
 
+    They run as `migration_user`, where there is one.
+
     Raises `ServiceUnavailable` when the database cannot be reached, `psycopg2.Error` when a migration fails.
     """
     from yoyo import read_migrations
 
     deadline.start(seconds)
-    connector = Connector(config.database, seconds)
+    database = config.database
+    connector = Connector(replace(database, user=database.migration_user or database.user), seconds)
     try:
-        guard = connector.connect()
+        guard = _connect(connector, seconds)
     except psycopg2.Error as error:
         raise (unavailable(error, is_closed=True) or error) from error
     try:
-        guard.expires_at = deadline.expires_at()
         with guard.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(%s)", (LOCK_KEY,))
-        backend = _backend(connector)
+        backend = _backend(connector, seconds)
         try:
             with contextlib.redirect_stdout(sys.stderr):  # yoyo prints what a SELECT in a migration returns
                 backend.init_database()
@@ -76,16 +79,24 @@ def migrate(config: Config, seconds: float = PATIENCE_SECONDS) -> list[str]:
     return names
 
 
-def _backend(connector: Connector) -> Any:
+def _connect(connector: Connector, seconds: float) -> Connection:
+    """Open a connection for as long as migrations may take. (RDS Proxy gives one for as long as a request may.)"""
+    connection = connector.connect()
+    connection.expires_at = deadline.expires_at()
+    with connection.cursor() as cursor:
+        for setting in session_settings(seconds).items():
+            cursor.execute("SELECT set_config(%s, %s, false)", setting)
+    return connection
+
+
+def _backend(connector: Connector, seconds: float) -> Any:
     """Return yoyo on a connection of ours: its passwords, TLS and timeouts are the service's own."""
     from yoyo.backends.core.postgresql import PostgresqlBackend
     from yoyo.connections import DatabaseURI
 
     class Backend(PostgresqlBackend):  # type: ignore[misc]
         def connect(self, dburi: Any) -> Any:
-            connection = connector.connect()
-            connection.expires_at = deadline.expires_at()
-            return connection
+            return _connect(connector, seconds)
 
         def apply_one(self, migration: Any, force: bool = False, mark: bool = True) -> None:
             """Run a migration and note that it ran in one transaction. (yoyo notes it in a second one.)"""

@@ -27,6 +27,7 @@ from service.scaffold.render import files
 
 GENERATE = "import sys; sys.path.insert(0, sys.argv[1]); from service import published; published.write()"
 GENERATED = ("docs/openapi.json", "terraform/application/routes.auto.tfvars.json")
+SCOPES = "terraform/foundation/scopes.auto.tfvars.json"  # the same, where the feature has scopes of its own
 SECONDS = 60
 
 
@@ -44,7 +45,7 @@ class Plan:
     new: tuple[str, ...]
     added: dict[str, str]
     changed: dict[str, str]
-    generated: tuple[str, ...] = GENERATED
+    generated: tuple[str, ...]
 
 
 def plan(root: Path, app: Flask, feature: Feature) -> Plan:
@@ -58,6 +59,7 @@ def plan(root: Path, app: Flask, feature: Feature) -> Plan:
         new=(*migrations, f"service/{feature.name}", f"tests/{feature.name}"),
         added=added,
         changed={checkout.APP: checkout.registered(source, feature.name)},
+        generated=GENERATED if feature.is_of_users else (*GENERATED, SCOPES),
     )
 
 
@@ -99,7 +101,7 @@ def carry_out(root: Path, planned: Plan) -> None:
 def _copy(root: Path, stage: Path) -> None:
     shutil.copytree(root / "service", stage / "service", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy2(root / "pyproject.toml", stage)
-    for path in GENERATED:
+    for path in (*GENERATED, SCOPES):
         if (root / path).exists():
             (stage / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / path, stage / path)

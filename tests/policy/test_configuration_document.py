@@ -69,6 +69,8 @@ def test_the_example_is_accepted(row: dict[str, str]) -> None:
         return
     needed = {"DATABASE_NAME": "a", "DATABASE_USER": "a", "DATABASE_PASSWORD": "a", "DB_HOST": "localhost"}
     needed |= {"COGNITO_USER_POOL_ID": "eu-west-1_a", "COGNITO_CLIENT_ID": "a"} if "COGNITO" in row["name"] else {}
+    if row["name"] == "DATABASE_MIGRATION_USER":
+        needed["DATABASE_IAM_AUTH"] = "true"
     if row["name"] == "AWS_LAMBDA_FUNCTION_NAME":
         needed["TOKEN_ISSUER"] = "https://issuer.example.com"
     assert isinstance(config.load(needed | {row["name"]: example}), config.Config)

@@ -69,6 +69,12 @@ def test_a_route_is_open_in_the_gateway_exactly_where_it_is_public(app: Flask, t
     assert {entry["access"] for entry in table.values()} > {PUBLIC}
 
 
+def test_the_user_pool_has_every_scope_that_a_route_asks_for_and_no_other(table: dict[str, Any]) -> None:
+    scopes = json.loads(published.SCOPES.read_text())["scopes"]
+    assert set(scopes) == {entry["access"] for entry in table.values()} - {PUBLIC, USER}
+    assert scopes["events:write"] == "Write events"
+
+
 def test_a_greedy_variable_is_the_last_segment(table: dict[str, Any]) -> None:
     """API Gateway takes no other; and a path with more behind it has a greedy neighbour with the same access."""
     for key, entry in table.items():
@@ -164,7 +170,7 @@ def test_a_stale_file_is_named_and_written_anew(
 ) -> None:
     from service.__main__ import main
 
-    for name in ("OPENAPI", "ROUTE_TABLE"):
+    for name in ("OPENAPI", "ROUTE_TABLE", "SCOPES"):
         copy = tmp_path / getattr(published, name).name
         copy.write_text(getattr(published, name).read_text())
         monkeypatch.setattr(published, name, copy)

@@ -69,6 +69,12 @@ def test_a_dry_run_says_what_would_be_written_and_writes_nothing(clone: Clone) -
     assert lines[1:] == [*(f"would add    {path}" for path in ADDED), *(f"would change {path}" for path in CHANGED)]
 
 
+def test_scopes_of_its_own_change_what_the_user_pool_has(clone: Clone) -> None:
+    result = clone.new(*AMULETS[:-1], "scope", "--dry-run")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "would change terraform/foundation/scopes.auto.tfvars.json" in result.stdout
+
+
 def test_help_shows_types_and_an_example(original: Clone) -> None:
     result = original.new("--help")
     assert result.returncode == 0
