@@ -21,6 +21,8 @@ from tests.postgres import Postgres
 from tests.secret_stores import Moto, Store, lead_to
 from tests.transports import Client, Gunicorn, HttpClient, LambdaClient
 
+pytest_plugins = ["tests.aws_calls", "tests.parallel"]
+
 SCOPES = sorted({route.operation.scope for route in routes(create_app(config.Config())) if route.operation.scope})
 
 

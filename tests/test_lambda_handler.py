@@ -283,7 +283,11 @@ def test_the_command_migrate_raises_when_it_fails_and_the_log_says_why(
     assert "marker-8" not in caplog.text
 
 
-@pytest.mark.parametrize("event", [event_v2(), {"command": "migrate"}, {"job": "count"}, {}, None], ids=repr)
+@pytest.mark.parametrize(
+    "event",
+    [event_v2(), {"command": "migrate"}, {"job": "count"}, {}, None],
+    ids=["http", "migrate", "job", "empty", "none"],
+)
 def test_a_wrong_configuration_raises_for_every_event(
     handler: Any, monkeypatch: pytest.MonkeyPatch, event: Any
 ) -> None:

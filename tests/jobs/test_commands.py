@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -115,7 +114,7 @@ def test_a_job_is_dropped_unless_it_runs(command: Any, three: dict[str, str], sq
 
 WRONG = [
     ["jobs", "retry"],
-    ["jobs", "retry", "--all-dead", str(uuid.uuid4())],
+    ["jobs", "retry", "--all-dead", "7f9c24e8-3b12-4a5f-9d0c-1c2d3e4f5a6b"],
     ["jobs", "retry", "7"],
     ["jobs", "drop"],
     ["jobs", "drop", "'; DROP TABLE jobs"],

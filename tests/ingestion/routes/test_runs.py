@@ -205,7 +205,9 @@ def test_only_who_may_run_runs(house: House, client: Client, scope: str) -> None
     assert client.get(RUNS, token=house.token("ingestion:run")).status == 403
 
 
-@pytest.mark.parametrize("name", [str(uuid.uuid4()), "1", "x", "0f8fad5b-d9cb-469f-a165-70867728950E"])
+@pytest.mark.parametrize(
+    "name", ["7f9c24e8-3b12-4a5f-9d0c-1c2d3e4f5a6b", "1", "x", "0f8fad5b-d9cb-469f-a165-70867728950E"]
+)
 def test_a_run_that_is_not_there_is_not_found(client: Client, name: str) -> None:
     assert client.get(f"{RUNS}/{name}").status == 404
 
