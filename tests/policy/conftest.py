@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,10 @@ Apply = Callable[..., Applied]
 
 @pytest.fixture(scope="session")
 def apply(terraform: None, moto: Moto, tmp_path_factory: pytest.TempPathFactory) -> Apply:
-    """Applies a module, or one resource `only`; returns the values of its resources by their addresses in it."""
+    """Applies a module, or one resource `only`; returns the values of its resources by their addresses in it.
+
+    `without` is a line of its main.tf that is left out.
+    """
     provider = {
         "region": REGION,
         "access_key": "test",
@@ -36,10 +41,15 @@ def apply(terraform: None, moto: Moto, tmp_path_factory: pytest.TempPathFactory)
         "skip_metadata_api_check": True,
     }
 
-    def run(module: str, only: str | None = None, **variables: Any) -> Applied:
+    def run(module: str, only: str | None = None, without: str | None = None, **variables: Any) -> Applied:
         root: Path = tmp_path_factory.mktemp(module)
-        source = str(program.TERRAFORM / "modules" / module)
-        called = {"provider": {"aws": provider}, "module": {"this": {"source": source, **variables}}}
+        source = program.TERRAFORM / "modules" / module
+        if without:
+            source = shutil.copytree(source, root / "broken")
+            lines = (source / "main.tf").read_text().splitlines()
+            lines.remove(without)
+            (source / "main.tf").write_text("\n".join(lines))
+        called = {"provider": {"aws": provider}, "module": {"this": {"source": str(source), **variables}}}
         (root / "main.tf.json").write_text(json.dumps(called))
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("AWS_ENDPOINT_URL", moto.url)
@@ -54,10 +64,11 @@ def apply(terraform: None, moto: Moto, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="session")
-def permissions(apply: Apply) -> Applied:
-    """The permissions of an installation, with names that foundation would give."""
+def apply_permissions(apply: Apply) -> Apply:
+    """Applies the permissions of an installation, with names that foundation would give."""
     here = f"{REGION}:{ACCOUNT}"
-    return apply(
+    return partial(
+        apply,
         "permissions",
         name=NAME,
         log_group_name=f"/aws/lambda/{NAME}",
@@ -78,6 +89,11 @@ def permissions(apply: Apply) -> Applied:
             "results_bucket_arn": f"arn:aws:s3:::{NAME}-results-{ACCOUNT}",
         },
     )
+
+
+@pytest.fixture(scope="session")
+def permissions(apply_permissions: Apply) -> Applied:
+    return apply_permissions()
 
 
 @pytest.fixture(scope="session")

@@ -174,6 +174,12 @@ def test_everything_that_the_function_may_do_is_done_by_somebody(permissions: Ap
     assert len(FUNCTION) == len({(use.sid, use.action) for use in FUNCTION})
 
 
+def test_a_permission_that_is_taken_away_is_missed(apply_permissions: Apply) -> None:
+    broken = apply_permissions(name="headgate-broken", without='      "athena:StopQueryExecution",')
+    missed = {(use.sid, use.action) for use in FUNCTION} - allowed(broken)
+    assert missed == {("RunQueries", "athena:StopQueryExecution")}
+
+
 @pytest.mark.parametrize("use", BY_CODE, ids=lambda use: use.action)
 def test_the_code_that_is_said_to_need_a_permission_names_the_operation(use: Use) -> None:
     if use.action == "rds-db:connect":  # which is no operation: what it lets in is a signature
