@@ -53,8 +53,6 @@ def found(cloud: Cloud, state_bucket: str) -> list[str]:
     gateways = ec2.describe_nat_gateways()["NatGateways"]  # those that are gone are told of for a while, as by AWS
     names += [f"ec2: {nat['NatGatewayId']}" for nat in gateways if nat["State"] != "deleted"]
     endpoints = ec2.describe_vpc_endpoints()["VpcEndpoints"]
-    names += [f"ec2: {endpoint['VpcEndpointId']}" for endpoint in endpoints if endpoint["State"] != "deleted"]
-    endpoints = ec2.describe_vpc_endpoints()["VpcEndpoints"]
     names += [f"ec2: {one['VpcEndpointId']}" for one in endpoints if one["State"] != "deleted"]
     names += [f"iam: {policy['PolicyName']}" for policy in iam.list_policies(Scope="Local")["Policies"]]
     return sorted(name for name in names if name != f"s3: {state_bucket}")
