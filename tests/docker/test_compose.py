@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -75,5 +76,5 @@ def test_a_worker_that_cannot_have_jobs_is_not_healthy(stack: Stack) -> None:
     assert engine.run(*check).returncode == 0
     old = "import os, time; os.utime('/tmp/other', (0, time.time() - 61)) if open('/tmp/other', 'w') else None"
     engine.docker("exec", worker, "python", "-c", old)
-    assert "touched 61 seconds ago" in engine.run(*check[:-1], "/tmp/other").stderr
+    assert re.search(r"touched 6\d seconds ago", engine.run(*check[:-1], "/tmp/other").stderr)
     assert engine.run(*check[:-1], "/tmp/none").returncode == 1

@@ -304,8 +304,8 @@ def test_a_deadline_in_the_middle_continues_by_the_queue_with_one_query(
     house: House, partner: Partner, as_function: AsFunction, athena: Athena, queue: Queue, stage: str
 ) -> None:
     function = as_function(BATCH_SIZE="20", EXPORT_CONCURRENCY="1")
-    partner.latency = 0.1
-    answer = function.invoke(scheduled(stage), seconds=4)
+    partner.latency = 0.4
+    answer = function.invoke(scheduled(stage), seconds=7)
     assert answer["status"] == "CONTINUES", answer
     sent = len(partner.rows)
     assert 0 < sent < ROWS
