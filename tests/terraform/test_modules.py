@@ -72,6 +72,6 @@ def test_environments_say_the_same_things_differently(root: Path) -> None:
 @pytest.mark.parametrize("root", ROOTS, ids=lambda path: path.name)
 def test_providers_are_locked_for_every_platform(root: Path) -> None:
     text = (root / ".terraform.lock.hcl").read_text()
-    assert 'provider "registry.terraform.io/hashicorp/aws"' in text
+    assert 'hashicorp/aws" {' in text
     assert len(PLATFORM_FREE.findall(text)) > 3  # the registry's own: one for each platform's archive
     assert re.search(r'"h1:[A-Za-z0-9+/]{43}="', text)
