@@ -324,8 +324,8 @@ def test_a_deadline_in_the_middle_continues_by_the_queue_with_one_query(
 def test_a_query_that_outlasts_the_invocation_is_waited_for_by_the_next_one(
     house: House, partner: Partner, function: Invocations, athena: Athena, queue: Queue, stage: str
 ) -> None:
-    athena.queries.run_seconds = 3.0
-    assert function.invoke(scheduled(stage), seconds=3)["status"] == "CONTINUES"
+    athena.queries.run_seconds = 6.0
+    assert function.invoke(scheduled(stage), seconds=5)["status"] == "CONTINUES"
     assert partner.rows == []
     assert athena.queries.stopped == []
     function.forget()
