@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import uuid
@@ -18,6 +17,7 @@ import pytest
 from tests.docker import engine
 from tests.installations import Installation
 from tests.postgres import free_port
+from tests.required import skip_without
 from tests.transports import ROOT, Client, Headers, HttpClient, LambdaClient, event_v2
 
 COMPOSE = ROOT / "docker" / "compose.yaml"
@@ -80,11 +80,7 @@ class Stack:
 @pytest.fixture(scope="session", autouse=True)
 def docker_engine() -> None:
     """Skip where no Docker answers, unless it is required."""
-    reason = engine.why_not()
-    if reason and os.environ.get("REQUIRE_DOCKER") == "1":
-        pytest.fail(f"REQUIRE_DOCKER=1, but {reason}", pytrace=False)
-    if reason:
-        pytest.skip(reason)
+    skip_without("DOCKER", engine.why_not())
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.apigateway import ApiGateway, serving
+from tests.required import skip_without
 from tests.transports import Answer, HttpClient
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -65,11 +65,7 @@ class Tab(NamedTuple):
 def browser() -> Iterator[Browser]:
     """Skips where there is no browser, unless one is required. It can reach nothing but this machine."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        reason = f"there is no browser: none of {', '.join(BROWSERS)}"
-        if os.environ.get("REQUIRE_BROWSER") == "1":
-            pytest.fail(f"REQUIRE_BROWSER=1, but {reason}", pytrace=False)
-        pytest.skip(reason)
+    skip_without("BROWSER", None if found else f"there is no browser: none of {', '.join(BROWSERS)}")
     arguments = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=arguments)

@@ -16,6 +16,7 @@ import pytest
 from tests.docker import engine
 from tests.rehearsal import aws
 from tests.rehearsal.cloud import Cloud, emulated
+from tests.required import skip_without
 
 HERE = Path(__file__).parent
 DOCKERFILE = f"""\
@@ -28,11 +29,7 @@ ENTRYPOINT ["python3", "/talkative.py"]
 @pytest.fixture(scope="session")
 def docker_engine() -> None:
     """Skip where no Docker answers, unless it is required."""
-    reason = engine.why_not()
-    if reason and os.environ.get("REQUIRE_DOCKER") == "1":
-        pytest.fail(f"REQUIRE_DOCKER=1, but {reason}", pytrace=False)
-    if reason:
-        pytest.skip(reason)
+    skip_without("DOCKER", engine.why_not())
 
 
 @pytest.fixture(scope="session")

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.required import skip_without
 from tests.terraform import program
 
 
 @pytest.fixture(scope="session")
 def terraform() -> None:
     """Skip where there is no Terraform, unless it is required."""
-    reason = program.why_not()
-    if reason and os.environ.get("REQUIRE_TERRAFORM") == "1":
-        pytest.fail(f"REQUIRE_TERRAFORM=1, but {reason}", pytrace=False)
-    if reason:
-        pytest.skip(reason)
+    skip_without("TERRAFORM", program.why_not())
 
 
 @pytest.fixture(scope="session")
